@@ -1,0 +1,43 @@
+# Everything here is one line of Python; the README has the same commands without make.
+PYTHON ?= python3
+OPENBLAS_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS
+
+VENV_PYTHON = .venv/bin/python
+
+.PHONY: help setup book test lab seeds refresh lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+setup:
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here: install Python 3.11, 3.12 or 3.13" \
+		"(or say where it is: make book PYTHON=/path/to/python)." >&2; exit 1; }
+	@$(PYTHON) tools/bootstrap.py
+
+book: setup ## execute the chapters and build the book into _build/html
+	@$(VENV_PYTHON) tools/book.py
+
+test: setup ## run every test: package, notebooks, tools, built pages
+	@$(VENV_PYTHON) -m pytest
+
+lab: setup ## open the chapters in JupyterLab
+	@$(VENV_PYTHON) -m jupyterlab book
+
+seeds: setup ## re-run every chapter with NTK_SEED=1 to 10
+	@$(VENV_PYTHON) tools/notebooks.py seeds
+
+refresh: setup ## execute the chapters and write their outputs back
+	@$(VENV_PYTHON) tools/notebooks.py refresh
+
+# In an environment of its own: the old lock may contradict what pyproject.toml now asks for.
+# Pins are kept where they still fit; delete requirements.txt first to take the newest of everything.
+lock: ## pin all dependencies again, from pyproject.toml into requirements.txt
+	@$(PYTHON) -m venv _build/lock
+	@_build/lock/bin/python -m pip install --quiet uv
+	@echo "-e .[book,lab,test]" | _build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+		--fork-strategy fewest --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --output-file requirements.txt -
+
+clean: ## remove what was built (the environment stays)
+	rm -rf _build

@@ -1,0 +1,161 @@
+"""Figures a reader can move: widgets in a live session, a slider over ready-made frames in the built page."""
+
+import hashlib
+import inspect
+import itertools
+import json
+import math
+from collections.abc import Iterable, Mapping
+from html import escape
+
+import matplotlib.figure
+
+from .figures import inline_svg, static, svg
+
+_STYLE = """
+.ntk-explore{margin:0;max-width:100%}.ntk-explore [hidden]{display:none}
+.ntk-explore .ntk-control{display:flex;flex-wrap:wrap;gap:.25rem .75rem;align-items:center;padding:.25rem 0}
+.ntk-explore label{min-width:9rem}.ntk-explore input{flex:1 1 10rem;max-width:26rem;min-height:1.75rem}
+.ntk-explore output{min-width:5rem;font-variant-numeric:tabular-nums}
+"""
+
+# Each control moves one digit of the frame's number; keys stay with the slider (JupyterLab listens for them too).
+_SCRIPT = """
+(function(root){if(!root||root.dataset.ready)return;root.dataset.ready=1;
+var inputs=[].slice.call(root.querySelectorAll('input')),frames=root.querySelectorAll('[data-frame]');
+function show(){var k=0;inputs.forEach(function(i){var labels=JSON.parse(i.dataset.labels),label=labels[+i.value];
+k=k*labels.length+ +i.value;i.setAttribute('aria-valuetext',label);root.querySelector('output[for="'+i.id+'"]').textContent=label;});
+for(var j=0;j<frames.length;j++)frames[j].hidden=j!==k;}
+inputs.forEach(function(i){i.addEventListener('input',show);i.addEventListener('keydown',function(e){e.stopPropagation();});});
+show();})(document.getElementById(%s));
+"""
+
+
+def explore(draw, **controls):
+    """Show ``draw(...)`` as a figure with one slider for each control.
+
+    In a live session the sliders recompute the figure. In a page built without a kernel (``NTK_STATIC=1``) each
+    combination of values is drawn beforehand, and the sliders choose among the frames: no kernel, no network.
+
+    Parameters
+    ----------
+    draw : callable
+        Takes one value of each control by name and returns a matplotlib figure. Its docstring says what is seen: it
+        is the text alternative of the figure, followed by the values of the controls.
+    **controls : sequence, or dict of str to value
+        Values of each control in the order of the slider, or a dict from their labels to the values. The name of the
+        slider is the control's, with underscores as spaces.
+
+    Returns
+    -------
+    An object that displays itself. Its plain text is one line naming the figure and the controls.
+
+    Raises
+    ------
+    ValueError
+        If a control is empty or not a sequence, has two equal labels, is not a parameter of ``draw``, if ``draw``
+        needs a parameter that has no control, has no docstring, or returns something other than a figure with data.
+    """
+    if not callable(draw):
+        raise ValueError(f"draw must be a function that returns a figure; got {type(draw).__name__}")
+    name = getattr(draw, "__name__", "draw")
+    if not inspect.getdoc(draw):
+        raise ValueError(f"draw must have a docstring that says what is seen; {name} has none")
+    if not controls:
+        raise ValueError(f"controls must name at least one parameter of {name}; got none")
+    try:
+        inspect.signature(draw).bind(**dict.fromkeys(controls))
+    except TypeError as error:
+        raise ValueError(f"controls must match the parameters of {name}{inspect.signature(draw)}: {error}") from None
+    controls = {control: _labelled(control, values) for control, values in controls.items()}
+    return (_Static if static() else _Live)(draw, name, controls)
+
+
+def _labelled(control, values):
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"control {control} must be a sequence of values or a dict; got {values!r}")
+    if not isinstance(values, Mapping):
+        values = list(values)
+        labels = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in values]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"control {control} must have distinct labels; got {', '.join(labels)}")
+        values = dict(zip(labels, values))
+    if not values:
+        raise ValueError(f"control {control} must have at least one value; got none")
+    return {str(label): value for label, value in values.items()}
+
+
+class _Explorer:
+    def __init__(self, draw, name, controls):
+        self.draw, self.name, self.controls = draw, name, controls
+
+    def __repr__(self):
+        ranges = "; ".join(f"{_words(c)}: {', '.join(values)}" for c, values in self.controls.items())
+        frames = math.prod(map(len, self.controls.values()))
+        return f"interactive figure {self.name} ({ranges}), {frames} frames"
+
+    def frame(self, labels):
+        """Draw the figure for one label of each control, in their order."""
+        fig = self.draw(**{c: self.controls[c][label] for c, label in zip(self.controls, labels)})
+        if not isinstance(fig, matplotlib.figure.Figure):
+            raise ValueError(f"draw must return a matplotlib figure; {self.name} returned {type(fig).__name__}")
+        if not any(ax.has_data() for ax in fig.axes):
+            raise ValueError(f"draw must draw something; {self.name} left its axes empty at {', '.join(labels)}")
+        return fig
+
+
+class _Static(_Explorer):
+    """All frames, drawn at once, so that a failing one fails its cell."""
+
+    def __init__(self, draw, name, controls):
+        super().__init__(draw, name, controls)
+        self.html = self._render()
+
+    def _repr_mimebundle_(self, **_):
+        return {"text/plain": repr(self), "text/html": self.html}
+
+    def _render(self):
+        combinations = list(itertools.product(*self.controls.values()))
+        pictures = [svg(self.frame(labels)) for labels in combinations]
+        uid = "ntk-" + hashlib.sha256("".join([repr(self), *pictures]).encode()).hexdigest()[:10]
+        seen = " ".join(inspect.getdoc(self.draw).split())
+        frames = []
+        for k, (labels, picture) in enumerate(zip(combinations, pictures)):
+            at = ", ".join(f"{_words(c)} {label}" for c, label in zip(self.controls, labels))
+            hidden = "" if k == 0 else " hidden"
+            frames.append(f'<div data-frame="{k}"{hidden}>{inline_svg(picture, f"{seen} Now: {at}.", f"{uid}-{k}")}</div>')
+        return (f'<div class="ntk-explore" id="{uid}" role="group" aria-label="interactive figure: {escape(_words(self.name))}" '
+                f'data-lm-suppress-shortcuts="true"><style>{_STYLE}</style>'
+                + "".join(frames) + "".join(self._control(uid, c) for c in self.controls)
+                + f"<script>{_SCRIPT % json.dumps(uid)}</script></div>")
+
+    def _control(self, uid, control):
+        labels = list(self.controls[control])
+        return (f'<div class="ntk-control"><label for="{uid}-{control}">{escape(_words(control))}</label>'
+                f'<input id="{uid}-{control}" type="range" min="0" max="{len(labels) - 1}" step="1" value="0" '
+                f'autocomplete="off" aria-valuetext="{escape(labels[0])}" data-labels="{escape(json.dumps(labels))}">'
+                f'<output for="{uid}-{control}">{escape(labels[0])}</output></div>')
+
+
+class _Live(_Explorer):
+    """Widgets that recompute; an error in ``draw`` shows where the figure would be."""
+
+    def widget(self):
+        import ipywidgets
+        from IPython.display import display
+
+        sliders = {c: ipywidgets.SelectionSlider(options=list(values), description=_words(c), continuous_update=False,
+                                                 style={"description_width": "initial"},
+                                                 layout=ipywidgets.Layout(width="32rem"))
+                   for c, values in self.controls.items()}
+        picture = ipywidgets.interactive_output(lambda **labels: display(self.frame(labels.values())), sliders)
+        return ipywidgets.VBox([picture, *sliders.values()])
+
+    def _ipython_display_(self):
+        from IPython.display import display
+
+        display(self.widget())
+
+
+def _words(name):
+    return name.replace("_", " ")

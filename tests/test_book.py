@@ -1,0 +1,376 @@
+"""The built book: its files, and its pages in a real browser.
+
+All in one file, because xdist's loadscope keeps a file on one worker: one build, one browser. Where no
+browser is found its tests are skipped; where CI is set they fail.
+"""
+
+import gzip
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections import Counter
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup, Comment, NavigableString
+
+ROOT = Path(__file__).resolve().parent.parent
+HTML = ROOT / "_build" / "html"
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+PAGES = [TOC["root"]] + [entry["file"] for part in TOC["parts"] for entry in part["chapters"]]
+FIRST_VISIT = "book/02-double-descent"
+FIRST_VISIT_LIMIT = 2_000_000  # bytes, compressed: the page and all it loads
+
+
+@pytest.fixture(scope="session")
+def build():
+    return subprocess.run([sys.executable, "tools/book.py"], cwd=ROOT, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=1200,
+                          check=False)
+
+
+def test_the_book_builds(build):
+    if build.returncode:
+        pytest.fail(f"tools/book.py failed:\n{build.stdout}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def built(build):
+    if build.returncode:
+        pytest.fail("the book was not built, see test_the_book_builds", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def book(built):
+    """The pages by their path, parsed."""
+    return {path.relative_to(HTML).as_posix(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+            for path in HTML.rglob("*.html") if "_static" not in path.parts}
+
+
+# --- Files --------------------------------------------------------------------------------------------------
+
+def test_every_page_of_the_toc_exists(book):
+    assert {f"{name}.html" for name in PAGES} | {"index.html", "search.html"} <= set(book)
+
+
+def test_links_and_anchors_resolve(book):
+    ids = {name: Counter(tag["id"] for tag in soup.find_all(id=True)) for name, soup in book.items()}
+    broken = [f"{name}: {n} times id {i}" for name, count in ids.items() for i, n in count.items() if n > 1]
+    for name, soup in book.items():
+        for tag, attribute, url in references(soup):
+            parts = urlsplit(url)
+            if parts.scheme == "data" or (tag == "a" and parts.scheme in ("http", "https", "mailto")):
+                continue
+            target, fragment = map(unquote, urldefrag(urljoin(name, url)))
+            target = target.partition("?")[0]
+            if parts.scheme or parts.netloc:
+                broken.append(f"{name}: <{tag} {attribute}> asks another host: {url}")
+            elif not (HTML / target).is_file():
+                broken.append(f"{name}: <{tag} {attribute}> leads nowhere: {url}")
+            elif fragment and fragment not in ids.get(target, ()):
+                broken.append(f"{name}: <{tag} {attribute}> finds no such anchor: {url}")
+    for sheet in HTML.rglob("*.css"):
+        for url in css_urls(sheet.read_text(encoding="utf-8")):
+            path = re.split("[?#]", url)[0]
+            if not url.startswith("data:") and not (sheet.parent / path).is_file():
+                broken.append(f"{sheet.name}: asks another host or leads nowhere: {url}")
+    assert not broken, "\n".join(broken)
+
+
+def references(soup):
+    """Yield (tag, attribute, url) of whatever a page links to or loads."""
+    for tag in soup.find_all(True):
+        for attribute, value in tag.attrs.items():
+            if attribute in ("href", "src", "xlink:href", "action", "formaction", "poster", "data"):
+                yield tag.name, attribute, value
+            elif attribute == "srcset":
+                yield from ((tag.name, attribute, part.split()[0]) for part in value.split(","))
+            elif attribute == "content" and tag.get("http-equiv", "").lower() == "refresh":
+                yield tag.name, attribute, value.partition("url=")[2]
+            elif isinstance(value, str):
+                yield from ((tag.name, attribute, url) for url in css_urls(value))
+        if tag.name == "style":
+            yield from ((tag.name, "text", url) for url in css_urls(tag.text))
+
+
+def css_urls(text):
+    quoted = re.findall(r"@import\s+[\"']([^\"']+)", text)
+    return quoted + [url.strip("\"' ") for url in re.findall(r"url\((\"[^\"]*\"|'[^']*'|[^)]*)\)", text)]
+
+
+def test_pictures_are_described(book):
+    silent = []
+    for name, soup in book.items():
+        for tag in soup.select("img, svg, canvas, [role=img]"):
+            hidden = tag.get("aria-hidden") or tag.find_parent(attrs={"aria-hidden": "true"})
+            part_of_picture = tag.find_parent(attrs={"role": "img"})
+            text = tag.get("alt") if tag.name == "img" else tag.get("aria-label")
+            if not hidden and not part_of_picture and not (text or "").strip():
+                silent.append(f"{name}: {str(tag)[:200]}")
+        # As an <img> a drawing would not follow dark mode.
+        outside = soup.select('.cell_output img[src$=".svg"]')
+        silent += [f"{name}: not in the page itself: {tag}" for tag in outside]
+    assert not silent, "\n".join(silent)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_source_is_left_in_the_text(book, name):
+    article = book[f"{name}.html"].article
+    text = "\n".join(visible(article))
+    left = re.findall(r".*(?:\$|\{[\w:-]+\}|:::|```|\[\?\]|\?\?|\]\(|Unexecuted|\bnan\b).*", text)
+    outputs = "\n".join(tag.get_text() for tag in article.select(".cell_output pre"))
+    left += re.findall(r".*(?:\bnan\b|Traceback).*", outputs)
+    errors = article.select(".problematic, .system-message, .output.error, .output.traceback")
+    left += [str(tag) for tag in errors]
+    assert not left, "\n".join(left)
+
+
+def visible(tag):
+    """Yield what is read or heard outside code and formulas, in paragraphs as far as they are known."""
+    if tag.name in ("script", "style", "pre", "code") or "math" in tag.get("class", ()):
+        return
+    yield from (tag[attribute] for attribute in ("alt", "aria-label", "title") if tag.get(attribute))
+    yield "".join(child for child in tag.children if type(child) is NavigableString)
+    for child in tag.children:
+        if not isinstance(child, (NavigableString, Comment)):
+            yield from visible(child)
+
+
+def test_stations_of_the_road_are_the_chapters(book):
+    parts = book[f"{TOC['root']}.html"].select(".road ol ol")
+    assert [int(part.get("start", 1)) for part in parts] == [1, 3, 5, 8, 11]
+    stations = [station for part in parts for station in part.find_all("li", recursive=False)]
+    assert len(stations) == 11
+    for number, station in enumerate(stations, 1):
+        written = [name for name in PAGES if name.startswith(f"book/{number:02}-")]
+        links = [urljoin(TOC["root"], link["href"]) for link in station.select("a")]
+        assert links == [f"{name}.html" for name in written], f"chapter {number}"
+        assert ("not written yet" in station.text) == (not written), f"chapter {number}"
+
+
+@pytest.mark.parametrize("url", ["", "https://github.com/owner/name"])
+def test_repository_buttons_follow_the_address(monkeypatch, url):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import road
+
+    theme = {"repository_url": url, "launch_buttons": {"colab_url": "https://colab.research.google.com"}}
+    road.buttons(theme)
+    assert {on for name, on in theme.items() if name.startswith("use_")} == {bool(url)}
+    assert ("launch_buttons" in theme) == bool(url)
+
+
+@pytest.mark.skipif(bool(CONFIG["repository"]["url"]), reason="the repository has an address")
+def test_no_button_leads_nowhere(book):
+    assert not [name for name, soup in book.items() if soup.select("[class*=launch-], [class*=btn-source-]")]
+
+
+# --- In a browser -------------------------------------------------------------------------------------------
+
+COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+PLACES = [f"/Applications/{name}.app/Contents/MacOS/{name}"
+          for name in ("Google Chrome", "Chromium", "Microsoft Edge")]
+PLACES += [os.path.join(os.environ.get(folder, ""), vendor, "Application", program)
+           for folder in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA")
+           for vendor, program in ((r"Google\Chrome", "chrome.exe"), (r"Microsoft\Edge", "msedge.exe"))]
+# Without a sandbox, as containers have none to offer, and without the requests a browser makes for itself.
+OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+           "--disable-background-networking", "--disable-component-update")
+
+
+@pytest.fixture(scope="session")
+def browser(built):
+    found = [os.environ.get("CHROMIUM"), *map(shutil.which, COMMANDS), *filter(os.path.isfile, PLACES)]
+    executable = next(filter(None, found), None)
+    if not executable:
+        stop = pytest.fail if os.environ.get("CI") else pytest.skip
+        stop("no Chromium, Chrome or Edge found; set CHROMIUM to the path of one")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=executable, args=OPTIONS)
+
+
+@pytest.fixture(scope="session")
+def site(built):
+    """Address of the book on this machine."""
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=HTML)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class Visit:
+    """A page opened by somebody who never was here; `wrong` lists what went wrong so far."""
+
+    def __init__(self, browser, base, path, mode="light", width=1280):
+        self.base, self.wrong, self.responses = base, [], []
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, has_touch=width < 500,
+                                           reduced_motion="reduce")
+        self.context.add_init_script(f"localStorage.mode = localStorage.theme = '{mode}'")
+        self.tab = self.context.new_page()
+        self.tab.on("console", self.on_console)
+        self.tab.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.tab.on("request", self.on_request)
+        self.tab.on("requestfailed", lambda request: self.wrong.append(f"failed: {request.url}"))
+        self.tab.on("response", self.on_response)
+        self.tab.goto(base + path)
+        self.tab.evaluate("window.MathJax && MathJax.startup.promise")
+        self.tab.wait_for_load_state("networkidle")
+
+    def on_console(self, message):
+        if message.type in ("error", "warning"):
+            self.wrong.append(f"console: {message.text}")
+
+    def on_request(self, request):
+        if not request.url.startswith((self.base, "data:", "blob:")):
+            self.wrong.append(f"asks another host: {request.url}")
+
+    def on_response(self, response):
+        self.responses.append(response)
+        if response.status >= 400:
+            self.wrong.append(f"status {response.status}: {response.url}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_page(browser, site, name, mode, width):
+    with Visit(browser, site, f"{name}.html", mode, width) as visit:
+        tab, wrong = visit.tab, visit.wrong
+        assert tab.evaluate("document.documentElement.dataset.theme") == mode
+        wrong += math_errors(tab) + missing_icons(tab)
+        open_everything(tab)
+        wrong += too_wide(tab) + light_cards(tab) + move_sliders(tab) + inaccessible(tab)
+        if width < 500:
+            wrong += use_menu(visit)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_opened_as_a_file(browser, name):
+    with Visit(browser, f"{HTML.as_uri()}/", f"{name}.html") as visit:
+        wrong = visit.wrong + math_errors(visit.tab) + missing_icons(visit.tab) + move_sliders(visit.tab)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_first_visit_is_light(browser, site):
+    with Visit(browser, site, f"{FIRST_VISIT}.html") as visit:
+        files = {urlsplit(response.url).path: (response.request.resource_type, response.body())
+                 for response in visit.responses}
+    sizes = {path: len(gzip.compress(body)) for path, (_, body) in files.items()}
+    kinds = Counter()
+    for path, (kind, _) in files.items():
+        kinds[kind] += sizes[path]
+    total = sum(sizes.values())
+    print(f"first visit: {total:,} bytes compressed;",
+          ", ".join(f"{kind} {size:,}" for kind, size in kinds.most_common()))
+    print("\n".join(f"{size:9,} {path}" for path, size in Counter(sizes).most_common(15)))
+    assert total <= FIRST_VISIT_LIMIT
+
+
+def test_search_finds(browser, site):
+    with Visit(browser, site, "search.html?q=road") as visit:
+        visit.tab.locator("#search-results li a").first.wait_for()
+        wrong = visit.wrong + inaccessible(visit.tab)
+    assert not wrong, "\n".join(wrong)
+
+
+def open_everything(tab):
+    """Unfold all, as what is folded away counts too, and at once: what fades in has no contrast yet."""
+    tab.add_style_tag(content="* { animation: none !important; transition: none !important }")
+    tab.evaluate("""() => {
+        document.querySelectorAll("details").forEach(e => e.open = true);
+        document.querySelectorAll(".toggle-button-hidden").forEach(e => e.click());
+    }""")
+
+
+def math_errors(tab):
+    return tab.evaluate("""() => {
+        const all = selector => [...document.querySelectorAll(selector)];
+        const wrong = all("[data-mjx-error], mjx-merror, merror, mjx-container [mathcolor=red]")
+            .map(e => `formula: ${e.getAttribute("data-mjx-error") || e.textContent}`);
+        const given = all(".math").length, rendered = all(".math mjx-container").length;
+        return given == rendered ? wrong : [...wrong, `${rendered} of ${given} formulas are rendered`];
+    }""")
+
+
+def missing_icons(tab):
+    return tab.evaluate("""() => [
+        ...[...document.querySelectorAll("i[class*=fa-], span[class*=fa-]")]
+            .filter(e => getComputedStyle(e, "::before").content == "none").map(e => `icon: ${e.outerHTML}`),
+        ...[...document.fonts].filter(f => f.status == "error").map(f => `font: ${f.family}`)]""")
+
+
+def too_wide(tab):
+    return tab.evaluate("""() => {
+        const width = document.documentElement.clientWidth;
+        if (document.documentElement.scrollWidth <= width) return [];
+        const wide = [...document.querySelectorAll("body *")]
+            .filter(e => e.getBoundingClientRect().right > width);
+        return [`scrolls sideways: ${wide.length && wide.at(-1).outerHTML.slice(0, 300)}`];
+    }""")
+
+
+def light_cards(tab):
+    """The theme puts HTML outputs on a light card in dark mode; our figures follow the page."""
+    return tab.evaluate("""() => [...document.querySelectorAll(".cell_output :has(.ntk-explore, svg[role])")]
+        .map(e => getComputedStyle(e).backgroundColor).filter(color => color != "rgba(0, 0, 0, 0)")
+        .map(color => `a figure stands on a card of color ${color}`)""")
+
+
+def move_sliders(tab):
+    wrong = []
+    for slider in tab.locator(".ntk-explore input[type=range]").all():
+        name, frames, texts = slider.get_attribute("id"), [], []
+        for key in ("End", "Home", "ArrowRight"):
+            slider.press(key)
+            frames.append(slider.evaluate("""slider =>
+                [...slider.closest(".ntk-explore").querySelectorAll("[data-frame]")]
+                .flatMap((frame, k) => frame.getClientRects().length ? [k] : [])"""))
+            texts.append(slider.get_attribute("aria-valuetext"))
+        if any(len(shown) != 1 for shown in frames):
+            wrong.append(f"slider {name}: not one frame is shown but {frames}")
+        if frames[0] == frames[1] or frames[1] == frames[2]:
+            wrong.append(f"slider {name}: the picture does not change, {frames}")
+        if texts[0] == texts[1] or texts[1] == texts[2]:
+            wrong.append(f"slider {name}: aria-valuetext does not change, {texts}")
+    return wrong
+
+
+def inaccessible(tab):
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(tab, options={"resultTypes": ["violations"], "preload": False})
+    return [f"axe {violation['id']}: {node['html'][:300]}\n    {node['failureSummary']}"
+            for violation in found.response["violations"] for node in violation["nodes"]]
+
+
+def use_menu(visit):
+    """Open the menu of a phone: all pages are in it, and it closes again."""
+    visit.tab.locator(".primary-toggle").tap()
+    menu = visit.tab.locator("#pst-primary-sidebar-modal")
+    menu.locator("nav a").first.wait_for()
+    there = menu.locator("a").evaluate_all("links => links.map(a => a.href.split('#')[0])")
+    wrong = [f"not in the menu: {name}" for name in PAGES if f"{visit.base}{name}.html" not in there]
+    wrong += inaccessible(visit.tab)
+    visit.tab.keyboard.press("Escape")
+    menu.wait_for(state="hidden")
+    return wrong

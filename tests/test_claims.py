@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from ntk_helpers import chapter_rng, claim, claims
+
+
+def test_a_claim_that_holds_prints_one_line_and_is_recorded(capsys):
+    made = claim("a slope", -0.4987654, -0.5, within=0.05)
+    assert capsys.readouterr().out == "✓ a slope: -0.499 (expected -0.5 ± 0.05)\n"
+    assert claims.recorded[-1] == made == ("a slope", -0.4987654, -0.55, -0.45)
+
+
+@pytest.mark.parametrize("bounds, line", [
+    ({"at_most": 1}, "✓ x: 0.12 (at most 1)"),
+    ({"at_least": 0.1}, "✓ x: 0.12 (at least 0.1)"),
+    ({"at_least": 0, "at_most": 0.2}, "✓ x: 0.12 (at least 0 and at most 0.2)"),
+    ({"expected": 0.1234567, "within": 0}, "✓ x: 0.12 (expected 0.1235)"),
+])
+def test_bounds_are_printed(capsys, bounds, line):
+    claim("x", 0.1234567, digits=2, **bounds)
+    assert capsys.readouterr().out.strip() == line
+
+
+@pytest.mark.parametrize("measured, shown", [(300, "300"), (2.0, "2"), (-3e-12, "< 1e-8"), (0.0, "0"), (1234.5, "1.23e+03"),
+                                             (-0.25, "-0.25"), (np.float64(0.5), "0.5"), (np.int64(7), "7")])
+def test_numbers_are_printed_the_same_everywhere(capsys, measured, shown):
+    claim("x", measured, at_most=1e9)
+    assert capsys.readouterr().out == f"✓ x: {shown} (at most 1e+09)\n"
+
+
+@pytest.mark.parametrize("measured, bounds", [
+    (0.56, {"expected": 0.5, "within": 0.05}), (0.44, {"expected": 0.5, "within": 0.05}),
+    (1.0000001, {"at_most": 1}), (-1e-300, {"at_least": 0}), (3, {"at_least": 1, "at_most": 2}),
+])
+def test_a_claim_that_fails_raises_and_is_not_recorded(capsys, measured, bounds):
+    before = list(claims.recorded)
+    with pytest.raises(claims.ClaimError, match="✗ x: .*measured " + repr(measured).replace("+", r"\+")):
+        claim("x", measured, **bounds)
+    assert claims.recorded == before
+    assert capsys.readouterr().out == ""
+
+
+def test_the_bound_itself_is_within_the_claim():
+    claim("x", 1, at_most=1)
+    claim("x", 0.75, 0.5, within=0.25)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (("x", np.nan), r"measured must be finite; got nan"),
+    (("x", np.inf), r"measured must be finite; got inf"),
+    (("x", [1.0, 2.0]), r"measured must be one real number; got \[1.0, 2.0\]"),
+    (("x", None), r"measured must be one real number; got None"),
+    (("", 1), r"statement must be a non-empty string; got ''"),
+])
+def test_bad_measurements_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        claim(*arguments, at_most=1)
+
+
+@pytest.mark.parametrize("bounds, message", [
+    ({}, "needs either expected and within, or"),
+    ({"expected": 1}, "needs either expected and within, or"),
+    ({"within": 1}, "needs either expected and within, or"),
+    ({"within": 1, "at_most": 2}, "needs either expected and within, or"),
+    ({"expected": 1, "within": 1, "at_most": 2}, "needs either expected and within, or"),
+    ({"expected": np.nan, "within": 1}, "expected must be finite; got nan"),
+    ({"expected": 1, "within": -1}, "within must be at least 0; got -1"),
+    ({"at_most": np.nan}, "at_most must be finite; got nan"),
+    ({"at_least": 2, "at_most": 1}, "at_least must not exceed at_most; got at_least=2, at_most=1"),
+    ({"at_most": 1, "digits": 0}, "digits must be at least 1; got 0"),
+])
+def test_bad_bounds_are_refused(bounds, message):
+    with pytest.raises(ValueError, match=message):
+        claim("x", 1, **bounds)
+
+
+def test_the_seed_of_a_chapter(monkeypatch):
+    monkeypatch.delenv("NTK_SEED", raising=False)
+    assert chapter_rng().random() == np.random.default_rng(0).random()
+    monkeypatch.setenv("NTK_SEED", "7")
+    assert chapter_rng().random() == np.random.default_rng(7).random()
+    for bad in ("-1", "1.5", "seven", ""):
+        monkeypatch.setenv("NTK_SEED", bad)
+        with pytest.raises(ValueError, match=f"NTK_SEED must be a non-negative integer; got '{bad}'"):
+            chapter_rng()

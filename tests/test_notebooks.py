@@ -1,0 +1,70 @@
+"""The committed chapters: their form. That they run and print what they say is nbval's part."""
+
+import re
+import statistics
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import notebooks  # noqa: E402
+
+CHAPTERS = notebooks.chapters()
+every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+
+
+def cells(path, kind):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
+
+
+def test_every_notebook_is_in_the_table_of_contents():
+    assert CHAPTERS and set(CHAPTERS) == set((ROOT / "book").glob("*.ipynb"))
+
+
+@every_chapter
+def test_it_is_in_normal_form(path):
+    assert notebooks.is_normal(path), f"run: make refresh ({path.name} is not as it writes it)"
+
+
+@every_chapter
+def test_every_cell_is_compared(path):
+    tags = {tag for cell in cells(path, "code") for tag in cell.metadata.get("tags", [])}
+    assert not {tag for tag in tags if tag.startswith("nbval") or tag in ("raises-exception", "skip-execution")}
+
+
+@every_chapter
+def test_cells_are_small_and_explained(path):
+    code = [len(cell.source.splitlines()) for cell in cells(path, "code")]
+    words = sum(len(cell.source.split()) for cell in cells(path, "markdown"))
+    assert max(code) <= 20 and statistics.median(code) <= 10 and words >= 10 * sum(code)
+
+
+@every_chapter
+def test_every_still_figure_has_a_text_alternative(path):
+    for cell in cells(path, "code"):
+        mystnb = cell.metadata.get("mystnb", {})
+        outputs = str(cell.outputs)
+        if "<Figure" in outputs:
+            assert mystnb.get("image", {}).get("alt", "").strip(), f"no mystnb.image.alt: {cell.source[:80]}"
+        if "<Figure" in outputs or "interactive figure" in outputs:
+            assert mystnb.get("figure", {}).get("caption", "").strip(), f"no mystnb.figure.caption: {cell.source[:80]}"
+
+
+@every_chapter
+def test_it_has_what_a_chapter_has(path):
+    text = "\n".join(cell.source for cell in cells(path, "markdown"))
+    outputs = "\n".join(str(cell.outputs) for cell in cells(path, "code"))
+    assert outputs.count("✓") >= 8 and outputs.count("interactive figure") >= 2
+    assert re.search(r"^```\{prf:proof\}", text, re.M)
+    assert text.count("```{exercise}") == text.count("```{solution-start}") == text.count("```{solution-end}") >= 4
+    for heading in ("## What we saw", "## Exercises"):
+        assert heading in text
+
+
+@every_chapter
+def test_randomness_comes_from_the_chapters_generator(path):
+    code = "\n".join(cell.source for cell in cells(path, "code"))
+    assert "rng = chapter_rng()" in code and not re.search(r"default_rng|np\.random\.|random_state=\d|seed\(", code)

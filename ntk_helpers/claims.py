@@ -42,7 +42,7 @@ def chapter_rng():
 
 
 def claim(statement, measured, expected=None, *, within=None, at_most=None, at_least=None, digits=3):
-    """Check a statement against a measured number, and print one line.
+    """Check a statement against a measured number, print one line, and record it in ``ntk_helpers.claims.recorded``.
 
     Either ``expected`` with ``within``: the claim is :math:`|measured - expected| \\le within`. Or ``at_most``,
     ``at_least`` or both: the claim is :math:`at\\_least \\le measured \\le at\\_most`.
@@ -60,11 +60,6 @@ def claim(statement, measured, expected=None, *, within=None, at_most=None, at_l
     digits : int
         Significant digits printed of ``measured`` (the check uses all of them). Nonzero values below 1e-8 in size
         print as ``< 1e-8``, so that rounding errors do not change the page.
-
-    Returns
-    -------
-    Claim
-        What was recorded (also appended to ``ntk_helpers.claims.recorded``).
 
     Raises
     ------
@@ -99,7 +94,6 @@ def claim(statement, measured, expected=None, *, within=None, at_most=None, at_l
         raise ClaimError(f"{line}; measured {measured!r}")
     print(line)
     recorded.append(Claim(statement, measured, low, high))
-    return recorded[-1]
 
 
 def _show(x, digits):

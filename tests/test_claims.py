@@ -5,9 +5,9 @@ from ntk_helpers import chapter_rng, claim, claims
 
 
 def test_a_claim_that_holds_prints_one_line_and_is_recorded(capsys):
-    made = claim("a slope", -0.4987654, -0.5, within=0.05)
+    claim("a slope", -0.4987654, -0.5, within=0.05)
     assert capsys.readouterr().out == "✓ a slope: -0.499 (expected -0.5 ± 0.05)\n"
-    assert claims.recorded[-1] == made == ("a slope", -0.4987654, -0.55, -0.45)
+    assert claims.recorded[-1] == ("a slope", -0.4987654, -0.55, -0.45)
 
 
 @pytest.mark.parametrize("bounds, line", [

@@ -12,7 +12,19 @@ import notebooks
 ROOT = notebooks.ROOT
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
-BUILT = BUILD / "built"  # of which set-up _build/html is a complete, warning-free build
+BUILT = BUILD / "built"  # the set-up of which html is a complete build without warnings
+
+JUPYTER_BOOK = """
+import sys
+from jupyter_book.cli.main import main
+from sphinx.util.console import nocolor
+if not sys.stderr.isatty():
+    nocolor()
+try:
+    main()
+except RuntimeError as error:  # Sphinx has told the cause already, with its traceback
+    sys.exit(str(error))
+"""
 
 
 def setup_hash():
@@ -29,8 +41,7 @@ def build():
         shutil.rmtree(HTML, ignore_errors=True)
         shutil.rmtree(BUILD / ".doctrees", ignore_errors=True)
     BUILT.unlink(missing_ok=True)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()",
-               "build", str(ROOT), "-W", "-n", "--keep-going", "-q"]
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(ROOT), "-W", "-n", "--keep-going", "-q"]
     # Warnings and errors come on stderr; stdout only holds a banner, with advice that does not fit here.
     code = subprocess.call(command, stdout=subprocess.DEVNULL, cwd=ROOT, env=notebooks.kernel_environment())
     if code == 0:

@@ -98,8 +98,8 @@ class CellFailed(Exception):
         """Return the traceback, then which chapter and cell, its source and the error."""
         path = self.path.relative_to(ROOT).as_posix() if self.path.is_relative_to(ROOT) else self.path
         source = textwrap.indent(self.source, "    ")
-        where = f"{path} failed in code cell {self.number}:"
-        story = "\n\n".join([self.traceback, where, source, self.error]).strip()
+        story = (f"{self.traceback}\n\n{path} failed in code cell {self.number}:\n\n"
+                 f"{source}\n\n{self.error}").strip()
         return story if sys.stderr.isatty() else re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", story)
 
 

@@ -5,6 +5,7 @@
     python tools/notebooks.py seeds [paths]    # with NTK_SEED=1, 2, ... 10: does every claim still hold?
 """
 import argparse
+import asyncio
 import hashlib
 import os
 import re
@@ -153,7 +154,7 @@ class Run:
             environment["NTK_SEED"] = str(self.seed)
         os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # it is this process that looks for the kernel
         try:
-            client.execute(env=environment)
+            asyncio.run(client.async_execute(env=environment))
             self.notebook = notebook
         except CellFailed as error:
             self.error = error

@@ -4,7 +4,6 @@ It changes what the theme made (pages as they are rendered, files as they were c
 its templates, so there is no copy of them to keep up to date. tests/test_book.py holds each change in place.
 """
 
-import hashlib
 import importlib.util
 import logging
 import os
@@ -37,7 +36,7 @@ def setup(app):
         event[:] = [item for item in event if not item.handler.__module__.startswith("sphinx_thebe")]
     app.registry.css_files[:] = [item for item in app.registry.css_files if "thebe" not in item[0]]
 
-    app.add_config_value("road_digest", [], "env", list)
+    app.add_config_value("road_digest", "", "env", str)
     app.add_node(nodes.image, override=True, html=(visit_image, depart_image))
     app.connect("config-inited", configure, priority=900)
     app.connect("builder-inited", watch_pages)
@@ -50,10 +49,9 @@ def configure(app, config):
     config.nb_execution_cache_path = str(notebooks.cache_path())
     config.mathjax_path = "mathjax/tex-chtml-full.js"
     buttons(config.html_theme_options)
-    # As a value of the "env" kind it has every page made anew after a change in ntk_helpers or in the dress.
-    dress = [Path(__file__), *Path(app.srcdir, "book/_static").glob("road.*")]
-    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(dress)]
-    config.road_digest = [notebooks.digest(), *hashes]
+    # Of the "env" kind: a change in ntk_helpers or in book/_static has every page made anew.
+    ours = Path(app.srcdir, "book/_static").glob("road.*")
+    config.road_digest = notebooks.hash_files(ours, notebooks.digest())
 
 
 def buttons(theme):
@@ -129,11 +127,8 @@ def depart_image(translator, node):
 # --- Files --------------------------------------------------------------------------------------------------
 
 def finish(app, error):
-    """Ship what pages load; after a failure, see to it that the next build fails too."""
-    if error or app.statuscode:
-        # Warnings come as a page is read or written. The next build would find it done and say nothing.
-        Path(app.doctreedir, "environment.pickle").unlink(missing_ok=True)
-    elif app.builder.format == "html":
+    """Ship what pages load, and no more."""
+    if not error and app.builder.format == "html":
         static = Path(app.outdir, "_static")
         fonts = "output/chtml/fonts/woff-v2"
         shutil.copytree(MATHJAX / fonts, static / "mathjax" / fonts, dirs_exist_ok=True)

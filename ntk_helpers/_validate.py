@@ -23,7 +23,8 @@ def array(name, value, ndim=2, rows=None, columns=None):
     if out.dtype.kind != "f":
         out = out.astype(float)
     if not np.isfinite(out).all():
-        raise ValueError(f"{name} must be finite; got {np.count_nonzero(~np.isfinite(out))} entries that are NaN or infinite")
+        bad = np.count_nonzero(~np.isfinite(out))
+        raise ValueError(f"{name} must be finite; got {bad} entries that are NaN or infinite")
     return out
 
 

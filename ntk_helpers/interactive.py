@@ -24,9 +24,11 @@ _SCRIPT = """
 (function(root){if(!root||root.dataset.ready)return;root.dataset.ready=1;
 var inputs=[].slice.call(root.querySelectorAll('input')),frames=root.querySelectorAll('[data-frame]');
 function show(){var k=0;inputs.forEach(function(i){var labels=JSON.parse(i.dataset.labels),label=labels[+i.value];
-k=k*labels.length+ +i.value;i.setAttribute('aria-valuetext',label);root.querySelector('output[for="'+i.id+'"]').textContent=label;});
+k=k*labels.length+ +i.value;i.setAttribute('aria-valuetext',label);
+root.querySelector('output[for="'+i.id+'"]').textContent=label;});
 for(var j=0;j<frames.length;j++)frames[j].hidden=j!==k;}
-inputs.forEach(function(i){i.addEventListener('input',show);i.addEventListener('keydown',function(e){e.stopPropagation();});});
+inputs.forEach(function(i){i.addEventListener('input',show);
+i.addEventListener('keydown',function(e){e.stopPropagation();});});
 show();})(document.getElementById(%s));
 """
 
@@ -123,9 +125,10 @@ class _Static(_Explorer):
         for k, (labels, picture) in enumerate(zip(combinations, pictures)):
             at = ", ".join(f"{_words(c)} {label}" for c, label in zip(self.controls, labels))
             hidden = "" if k == 0 else " hidden"
-            frames.append(f'<div data-frame="{k}"{hidden}>{inline_svg(picture, f"{seen} Now: {at}.", f"{uid}-{k}")}</div>')
-        return (f'<div class="ntk-explore" id="{uid}" role="group" aria-label="interactive figure: {escape(_words(self.name))}" '
-                f'data-lm-suppress-shortcuts="true"><style>{_STYLE}</style>'
+            picture = inline_svg(picture, f"{seen} Now: {at}.", f"{uid}-{k}")
+            frames.append(f'<div data-frame="{k}"{hidden}>{picture}</div>')
+        return (f'<div class="ntk-explore" id="{uid}" role="group" '
+                f'aria-label="interactive figure: {escape(_words(self.name))}" data-lm-suppress-shortcuts="true"><style>{_STYLE}</style>'
                 + "".join(frames) + "".join(self._control(uid, c) for c in self.controls)
                 + f"<script>{_SCRIPT % json.dumps(uid)}</script></div>")
 

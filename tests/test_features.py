@@ -92,7 +92,8 @@ ONES = np.ones((4, 3))
     (lambda rng: least_squares_path(ONES, ONES, ONES, [2, 4]), r"sizes must hold numbers from 1 to 3.*got \[2, 4\]"),
     (lambda rng: least_squares_path(ONES, ONES, ONES, []), r"sizes must hold numbers from 1 to 3"),
     (lambda rng: least_squares_path(ONES, ONES[:3], ONES, [1]), r"y_train must have 4 rows; got shape \(3, 3\)"),
-    (lambda rng: least_squares_path(ONES, ONES, np.ones((4, 2)), [1]), r"z_test must have 3 columns; got shape \(4, 2\)"),
+    (lambda rng: least_squares_path(ONES, ONES, np.ones((4, 2)), [1]),
+     r"z_test must have 3 columns; got shape \(4, 2\)"),
     (lambda rng: least_squares_path(ONES, ONES, ONES, [1], ridges=[-1]), "ridge must not be negative"),
 ])
 def test_bad_input_is_refused(rng, call, message):

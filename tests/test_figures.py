@@ -150,5 +150,6 @@ def test_theory_modules_need_numpy_only():
             "sys.modules['ntk_helpers'] = package; import ntk_helpers.features, ntk_helpers.claims, ntk_helpers.data;"
             "print(*sorted({'matplotlib', 'ipywidgets', 'IPython'} & set(sys.modules)))")
     import ntk_helpers
-    done = subprocess.run([sys.executable, "-c", code, *ntk_helpers.__path__], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code, *ntk_helpers.__path__]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -128,7 +128,8 @@ class _Static(_Explorer):
             picture = inline_svg(picture, f"{seen} Now: {at}.", f"{uid}-{k}")
             frames.append(f'<div data-frame="{k}"{hidden}>{picture}</div>')
         return (f'<div class="ntk-explore" id="{uid}" role="group" '
-                f'aria-label="interactive figure: {escape(_words(self.name))}" data-lm-suppress-shortcuts="true"><style>{_STYLE}</style>'
+                f'aria-label="interactive figure: {escape(_words(self.name))}" data-lm-suppress-shortcuts="true">'
+                f"<style>{_STYLE}</style>"
                 + "".join(frames) + "".join(self._control(uid, c) for c in self.controls)
                 + f"<script>{_SCRIPT % json.dumps(uid)}</script></div>")
 

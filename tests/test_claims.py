@@ -22,7 +22,8 @@ def test_bounds_are_printed(capsys, bounds, line):
 
 
 @pytest.mark.parametrize("measured, shown", [(300, "300"), (2.0, "2"), (-3e-12, "< 1e-8"), (0.0, "0"),
-                                             (1234.5, "1.23e+03"), (-0.25, "-0.25"), (np.float64(0.5), "0.5"), (np.int64(7), "7")])
+                                             (1234.5, "1.23e+03"), (-0.25, "-0.25"), (np.float64(0.5), "0.5"),
+                                             (np.int64(7), "7")])
 def test_numbers_are_printed_the_same_everywhere(capsys, measured, shown):
     claim("x", measured, at_most=1e9)
     assert capsys.readouterr().out == f"✓ x: {shown} (at most 1e+09)\n"

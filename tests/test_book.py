@@ -217,6 +217,7 @@ class Visit:
         self.context = browser.new_context(viewport={"width": width, "height": 900}, has_touch=width < 500,
                                            reduced_motion="reduce")
         self.context.add_init_script(f"localStorage.mode = localStorage.theme = '{mode}'")
+        self.context.set_default_timeout(20_000)
         self.tab = self.context.new_page()
         self.tab.on("console", self.on_console)
         self.tab.on("pageerror", lambda error: self.wrong.append(str(error)))
@@ -323,9 +324,9 @@ def too_wide(tab):
     return tab.evaluate("""() => {
         const width = document.documentElement.clientWidth;
         if (document.documentElement.scrollWidth <= width) return [];
-        const wide = [...document.querySelectorAll("body *")]
+        const wide = [...document.querySelectorAll("article *")]
             .filter(e => e.getBoundingClientRect().right > width);
-        return [`scrolls sideways: ${wide.length && wide.at(-1).outerHTML.slice(0, 300)}`];
+        return [`scrolls sideways: ${wide.map(e => e.outerHTML.slice(0, 200)).at(-1)}`];
     }""")
 
 

@@ -91,14 +91,12 @@ def test_a_set_up_from_a_kill_to_the_next_lock(project):
 def test_without_a_network_it_says_so_and_leaves_nothing(project):
     (project / "requirements.txt").write_text("no-such-package==1.0\n")
     (project / "_build").touch()  # so that the log cannot be where it belongs
-    start = time.monotonic()
     line = one_line(bootstrap(project, TMPDIR=str(project)))
     assert "the package index does not answer; check the network" in line
     assert not (project / ".venv").exists()
-    assert time.monotonic() - start < 30
     log = Path(line.rsplit("Full output: ")[1])
     assert log.parent == project
-    assert "no-such-package" in log.read_text()
+    assert log.read_text().count("Retrying") == 2, "pip's own five retries take minutes"
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])

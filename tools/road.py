@@ -111,7 +111,10 @@ def visit_image(translator, node):
     """Put a picture that a cell drew into the page itself, so that it follows the page's colors."""
     alt = node.get("alt", "").strip()
     if not alt:
-        log.warning("a picture needs an alt text (that of a cell: metadata mystnb.image.alt)", location=node)
+        place = node
+        while place.parent and not place.line:  # an output has none, its cell has one
+            place = place.parent
+        log.warning("a picture needs an alt text (that of a cell: metadata mystnb.image.alt)", location=place)
     path = Path(translator.builder.srcdir, node["uri"])
     if alt and path.suffix == ".svg" and "jupyter_execute" in path.parts:
         prefix = f"svg-{len(translator.body)}"  # the same picture may stand twice on a page

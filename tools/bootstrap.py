@@ -64,7 +64,7 @@ def main():
         hint = "free about 2 GB" if error.errno == errno.ENOSPC else "make this folder writable for you"
         message, code = "Could not set up .venv: %s. Please %s and try again." % (error, hint), 1
     except KeyboardInterrupt:
-        message, code = "Interrupted. Nothing half-made is left: start again at any time.", 130
+        message, code = "Interrupted: start again at any time.", 130
     print(message, file=sys.stderr)
     return code
 
@@ -133,6 +133,7 @@ def set_up():
     except BaseException:
         progress.end()
         if os.path.exists(MADE) and (progress.installing or not before):
+            print("Removing the half-made .venv.", flush=True)
             remove_venv()
         elif before:  # pip had not changed anything yet
             write(INSTALLED, before)
@@ -227,7 +228,7 @@ class Progress:
             self.total -= 1
         elif line.startswith("Installing collected packages"):
             self.installing = True
-            self.show("Installing %d packages (up to a minute)." % (line.count(",") + 1), True)
+            self.show("Installing packages: %d (up to a minute)." % (line.count(",") + 1), True)
         elif requirement and requirement.group(1) not in self.seen:
             self.seen.add(requirement.group(1))
             count = len(self.seen)

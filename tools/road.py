@@ -90,7 +90,7 @@ def watch_pages(app):
     """Have every page pass through `tidy`."""
     if app.builder.format == "html":
         render = app.builder.templates.render
-        app.builder.templates.render = lambda name, page: tidy(render(name, page), page.get("pagename"))
+        app.builder.templates.render = lambda name, about: tidy(render(name, about), about.get("pagename"))
 
 
 def tidy(page, name):

@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS
 
 VENV_PYTHON = .venv/bin/python
 
-.PHONY: help setup book test lab seeds refresh lock clean
+.PHONY: help setup book test lab seeds bench refresh lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ lab: setup ## open the chapters in JupyterLab
 
 seeds: setup ## re-run every chapter with NTK_SEED=1 to 10
 	@$(VENV_PYTHON) tools/notebooks.py seeds
+
+bench: setup ## compare kernels with Neural Tangents, in an environment of its own
+	@$(VENV_PYTHON) benchmarks/run.py
 
 refresh: setup ## execute the chapters and write their outputs back
 	@$(VENV_PYTHON) tools/notebooks.py refresh

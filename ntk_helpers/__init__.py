@@ -1,11 +1,44 @@
 """The small package every chapter of *Road to NTK* leans on."""
 
+from .activations import (
+    Nonlinearity,
+    absolute,
+    cos,
+    erf,
+    gaussian,
+    gelu,
+    identity,
+    leaky_relu,
+    rbf,
+    relu,
+    sigmoid_like,
+    sin,
+    tanh,
+    two_slope,
+)
 from .claims import chapter_rng, claim
 from .data import digits, mnist1d
+from .dynamics import (
+    critical_learning_rate,
+    eigenmodes,
+    gp_posterior,
+    kernel_gradient_descent,
+    kernel_gradient_flow,
+    kernel_ridge,
+    trained_ensemble,
+)
 from .features import fourier_features, least_squares, least_squares_path, relu_features
+from .layers import Activation, Architecture, Dense, Residual, mlp, resnet
+from .training import Linearized, loss_gradient, movement, train
 
-__all__ = ["chapter_rng", "claim", "digits", "explore", "fourier_features", "least_squares", "least_squares_path",
-           "mnist1d", "relu_features"]
+__all__ = [
+    "Activation", "Architecture", "Dense", "Linearized", "Nonlinearity", "Residual", "absolute", "chapter_rng",
+    "claim", "cos", "critical_learning_rate", "digits", "eigenmodes", "erf", "explore", "fourier_features",
+    "gaussian", "gelu", "gp_posterior", "identity", "kernel_gradient_descent", "kernel_gradient_flow",
+    "kernel_ridge", "leaky_relu", "least_squares", "least_squares_path", "loss_gradient", "mlp", "mnist1d",
+    "movement", "rbf", "relu", "relu_features", "resnet", "sigmoid_like", "sin", "tanh", "train",
+    "trained_ensemble", "two_slope",
+]
 
 
 def __getattr__(name):

@@ -360,7 +360,7 @@ def move_sliders(tab):
 
 
 def thin_out(tab):
-    """Spare axe-core what it cannot judge (the inside of drawings) and what is all the same (tokens of code)."""
+    """Spare axe-core what it cannot judge (the inside of drawings) and what is all alike (tokens of code)."""
     tab.evaluate("""() => {
         document.querySelectorAll("[data-frame][hidden]").forEach(e => e.remove());
         document.querySelectorAll("svg[role=img]").forEach(e => e.replaceChildren());

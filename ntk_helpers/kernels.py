@@ -1,0 +1,232 @@
+"""Infinite-width kernels of an architecture: Gram matrices by tiles, and their diagonals."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _validate
+from ._pairs import Pairs
+
+ROWS, COLUMNS = 128, 256  #: of a tile: its four arrays stay in cache, and work outweighs calls
+
+
+class Kernels(NamedTuple):
+    """The two infinite-width kernels."""
+
+    nngp: np.ndarray  #: covariance of the output at initialization
+    ntk: np.ndarray  #: tangent kernel
+
+
+def gram(layers, x1, x2=None, *, dtype=float, threads=1, progress=None):
+    r"""Return the infinite-width kernels of every row of ``x1`` with every row of ``x2``.
+
+    .. math::
+        K^{(1)}=\sigma_w^2\,x^\top x'/d+\sigma_b^2,\qquad
+        K^{(l+1)}=\sigma_w^2\,\mathbb E[\phi(u)\phi(v)]+\sigma_b^2,
+
+    .. math::
+        \Theta^{(1)}=K^{(1)},\qquad
+        \Theta^{(l+1)}=K^{(l+1)}+\sigma_w^2\,\mathbb E[\phi'(u)\phi'(v)]\,\Theta^{(l)},
+
+    with :math:`(u,v)\sim\mathcal N(0,K^{(l)}|_{x,x'})`, for each dense layer and the activation before it;
+    residual layers as in :class:`ntk_helpers.layers.Residual`. The matrices are filled tile by tile, without
+    further arrays of their size. Nearly parallel inputs, whose covariance alone no longer tells their angle,
+    are done again with the determinant carried along; the diagonal is that of :func:`diagonal`.
+
+    Parameters
+    ----------
+    layers : sequence of layers
+        Of an :class:`ntk_helpers.layers.Architecture`.
+    x1, x2 : array, shape (n1, d) and (n2, d)
+        Inputs; without ``x2`` the kernels of ``x1`` with itself, exactly symmetric, at half the cost.
+    dtype : float64 (default) or float32
+        Precision of the computation and of the result, whatever that of the inputs.
+    threads : int
+        Threads to work on; the result does not depend on it.
+    progress : callable, optional
+        Called as ``progress(done, of)`` whenever another part of the rows is done.
+
+    Returns
+    -------
+    Kernels
+        ``nngp`` and ``ntk``, each of shape (n1, n2).
+
+    Raises
+    ------
+    ValueError
+        If an input is not a finite matrix, numbers of columns differ, the result could not fit in memory, or
+        its numbers or their squares are out of the precision's range.
+
+    References
+    ----------
+    Lee et al., *Deep neural networks as Gaussian processes*, ICLR 2018; Jacot, Gabriel and Hongler, *Neural
+    tangent kernel: convergence and generalization in neural networks*, NeurIPS 2018.
+    """
+    dtype = _precision(dtype)
+    threads = _validate.integer("threads", threads)
+    if progress is not None and not callable(progress):
+        raise ValueError(f"progress must be callable as progress(done, of); got {progress!r}")
+    symmetric = x2 is None
+    _size(x1, x2, dtype)
+    x1, exact = _inputs("x1", x1, dtype, layers)
+    x2 = x1 if symmetric else _inputs("x2", x2, dtype, layers, columns=x1.shape[1])[0]
+    result = Kernels(np.empty((len(x1), len(x2)), dtype), np.empty((len(x1), len(x2)), dtype))
+    bands = _split(len(x1), ROWS)
+    width = _split(len(x2), COLUMNS)[0].stop
+    spare = []
+
+    def fill(rows):
+        scratch = spare.pop() if spare else np.empty((4, bands[0].stop * width), dtype)
+        for start in range(rows.start if symmetric else 0, len(x2), width):
+            columns = slice(start, min(start + width, len(x2)))
+            known = [values[rows] for values in exact] if symmetric and start == rows.start else None
+            parts = (x.astype(dtype, copy=False) for x in (x1[rows], x2[columns]))
+            values = tile(layers, *parts, known, scratch)
+            for whole, part in zip(result, values):
+                whole[rows, columns] = part
+                if symmetric:
+                    whole[columns, rows] = part.T
+        spare.append(scratch)
+
+    with _one_blas_thread():
+        for done, _ in enumerate(_map(fill, bands, threads), 1):
+            if progress is not None:
+                progress(done, len(bands))
+    return result
+
+
+def tile(layers, x1, x2, known=None, scratch=None):
+    """Return nngp and ntk of all rows of ``x1`` with those of ``x2``, in scratch of shape (4, >= n1 * n2).
+
+    A pure function of its rows, on which nothing is checked. If ``x2`` starts with the rows of ``x1``, their
+    kernels with themselves may be ``known``, and the leading square is made symmetric.
+    """
+    square = known is not None
+    shape = len(x1), len(x2)
+    scratch = np.empty((4, shape[0] * shape[1]), x1.dtype) if scratch is None else scratch
+    k, *others = (part[:shape[0] * shape[1]].reshape(shape) for part in scratch)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # at pairs that are done again below
+        np.matmul(x1, x2.T, out=k)
+        q = np.concatenate([squares(x1), squares(x2)])
+        pairs = Pairs(k, q, 1 / x1.shape[1], scratch=others, square=square)
+        k, t = _finish(layers, pairs)
+    if pairs.near is not None:
+        first, second = np.nonzero(np.triu(pairs.near, 1) if square else pairs.near)
+        step = max(1, 2**17 // x1.shape[1])
+        for part in range(0, len(first), step):
+            i, j = first[part:part + step], second[part:part + step]
+            for values, better in zip((k, t), listed(layers, x1[i], x2[j])):
+                values[i, j] = better
+    if square:
+        for values, better in zip((k, t), known):
+            np.fill_diagonal(values, better)
+            _mirror(values[:, :len(values)])
+    return Kernels(k, t)
+
+
+def listed(layers, x1, x2):
+    """Return nngp and ntk of each row of ``x1`` with the same row of ``x2``, accurate at any angle."""
+    x = np.stack([x1, x2]).astype(float, copy=False)
+    q = squares(x)
+    unit1, unit2 = x / np.sqrt(np.where(q > 0, q, 1))[..., None]
+    det = q[0] * q[1] * squares(unit1 - unit2) * squares(unit1 + unit2) / 4
+    return _finish(layers, Pairs(np.vecdot(*x), q, 1 / x.shape[-1], det))
+
+
+def diagonal(layers, x):
+    """Return the infinite-width kernels of every row of ``x`` with itself, as :class:`Kernels` of shape (n,).
+
+    Parameters and errors as in :func:`gram`. All angles are known to be zero: these are accurate to rounding.
+    """
+    return _inputs("x", x, np.dtype(float), layers)[1]
+
+
+def _diagonal(layers, x):
+    q = squares(x)
+    return _finish(layers, Pairs(q.copy(), np.stack([q, q]), 1 / x.shape[1], np.zeros_like(q)))
+
+
+def squares(x):
+    """Return the squared length of each row, in float64."""
+    return np.vecdot(x, x, dtype=float)
+
+
+def _finish(layers, pairs):
+    for layer in layers:
+        layer.infinite(pairs)
+    pairs.settle()
+    return Kernels(pairs.k, pairs.t)
+
+
+def _mirror(a):
+    """Make a square matrix symmetric by its upper half, in place."""
+    block = 64
+    lower = np.tri(block, k=-1, dtype=bool)
+    for start in range(0, len(a), block):
+        stop = start + block
+        square = a[start:stop, start:stop]
+        np.copyto(square, square.T, where=lower[:len(square), :len(square)])
+        a[stop:, start:stop] = a[start:stop, stop:].T
+
+
+def _split(n, most):
+    # Equal slices, but none of 256: the columns of a tile would compete for the same few lines of the cache,
+    # and transposing it would take four times as long.
+    width = -(-n // -(-n // most))
+    width += 8 * (width % 16 == 0)
+    return [slice(start, min(start + width, n)) for start in range(0, n, width)]
+
+
+def _map(function, items, threads):
+    if threads == 1 or len(items) == 1:
+        yield from map(function, items)
+    else:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(function, items)
+
+
+@lru_cache
+def _blas():
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _one_blas_thread():
+    return _blas().limit(limits=1, user_api="blas")
+
+
+def _precision(dtype):
+    try:
+        out = np.dtype(dtype)
+    except TypeError:
+        out = None
+    if out not in (np.float64, np.float32):
+        raise ValueError(f"dtype must be float64 or float32; got {dtype!r}")
+    return out
+
+
+def _size(x1, x2, dtype):
+    rows = [len(x) if hasattr(x, "__len__") else 1 for x in (x1, x1 if x2 is None else x2)]
+    if 2 * rows[0] * rows[1] * dtype.itemsize > 2**46:
+        raise ValueError("x1 and x2 must be short enough for two matrices to fit in memory; "
+                         f"got {rows[0]} and {rows[1]} rows")
+
+
+def _inputs(name, x, dtype, layers, columns=None):
+    """Return checked inputs and the diagonal of their kernels."""
+    x = _validate.array(name, x, columns=columns)
+    digits = 70 if dtype == np.float64 else 35  # squares of variances must be numbers, too
+    with np.errstate(over="ignore", invalid="ignore"):
+        q = squares(x)
+        values = _diagonal(layers, x)
+        usual = [(part == 0) | ((part > 10.0**-digits) & (part < 10.0**digits)) for part in (q, *values)]
+    if not np.all(usual):
+        raise ValueError(
+            f"{name} must have rows whose squares and kernels are 0 or from 1e-{digits} to 1e{digits} "
+            f"in {dtype}; got squared lengths {q.min():.3g} to {q.max():.3g} and tangent kernels "
+            f"{values.ntk.min():.3g} to {values.ntk.max():.3g}. Rescale {name}, or weight_std")
+    return x, values

@@ -31,7 +31,7 @@ FIRST_VISIT = "book/02-double-descent"
 FIRST_VISIT_LIMIT = 2_000_000  # bytes, compressed: the page and all it loads
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def build():
     return subprocess.run([sys.executable, "tools/book.py"], cwd=ROOT, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=1200,
@@ -43,13 +43,13 @@ def test_the_book_builds(build):
         pytest.fail(f"tools/book.py failed:\n{build.stdout}", pytrace=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def built(build):
     if build.returncode:
         pytest.fail("the book was not built, see test_the_book_builds", pytrace=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def book(built):
     """The pages by their path, parsed."""
     return {path.relative_to(HTML).as_posix(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
@@ -183,7 +183,7 @@ OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", 
            "--disable-background-networking", "--disable-component-update")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(built):
     found = [os.environ.get("CHROMIUM"), *map(shutil.which, COMMANDS), *filter(os.path.isfile, PLACES)]
     executable = next(filter(None, found), None)
@@ -196,7 +196,7 @@ def browser(built):
         yield playwright.chromium.launch(executable_path=executable, args=OPTIONS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(built):
     """Address of the book on this machine."""
     class Handler(SimpleHTTPRequestHandler):

@@ -1,15 +1,10 @@
 """The committed chapters: their form. That they run and print what they say is nbval's part."""
 
 import re
-import sys
-from pathlib import Path
 
 import nbformat
+import notebooks
 import pytest
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-import notebooks  # noqa: E402
 
 CHAPTERS = notebooks.chapters()
 every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -20,7 +15,7 @@ def cells(path, kind):
 
 
 def test_every_notebook_is_in_the_table_of_contents():
-    assert CHAPTERS and set(CHAPTERS) == set((ROOT / "book").glob("*.ipynb"))
+    assert CHAPTERS and set(CHAPTERS) == set((notebooks.ROOT / "book").glob("*.ipynb"))
 
 
 @every_chapter

@@ -16,7 +16,8 @@ from .activations import (
     tanh,
     two_slope,
 )
-from .claims import chapter_rng, claim
+from .checks import check
+from .claims import chapter_rng, claim, log_slope
 from .data import digits, mnist1d
 from .dynamics import (
     critical_learning_rate,
@@ -33,9 +34,9 @@ from .training import Linearized, loss_gradient, movement, train
 
 __all__ = [
     "Activation", "Architecture", "Dense", "Linearized", "Nonlinearity", "Residual", "absolute", "chapter_rng",
-    "claim", "cos", "critical_learning_rate", "digits", "eigenmodes", "erf", "explore", "fourier_features",
+    "check", "claim", "cos", "critical_learning_rate", "digits", "eigenmodes", "erf", "explore", "fourier_features",
     "gaussian", "gelu", "gp_posterior", "identity", "kernel_gradient_descent", "kernel_gradient_flow",
-    "kernel_ridge", "leaky_relu", "least_squares", "least_squares_path", "loss_gradient", "mlp", "mnist1d",
+    "kernel_ridge", "leaky_relu", "least_squares", "least_squares_path", "log_slope", "loss_gradient", "mlp", "mnist1d",
     "movement", "rbf", "relu", "relu_features", "resnet", "sigmoid_like", "sin", "tanh", "train",
     "trained_ensemble", "two_slope",
 ]

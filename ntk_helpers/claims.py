@@ -96,6 +96,22 @@ def claim(statement, measured, expected=None, *, within=None, at_most=None, at_l
     recorded.append(Claim(statement, measured, low, high))
 
 
+def log_slope(x, y):
+    """Return the exponent :math:`a` of the power law :math:`y=Cx^a` that fits best, by least squares of logarithms.
+
+    Parameters
+    ----------
+    x, y : array, shape (n,)
+        Positive numbers, at least two.
+    """
+    x = _validate.array("x", x, ndim=1)
+    y = _validate.array("y", y, ndim=1, rows=len(x))
+    smallest = min(x.min(), y.min())
+    if len(x) < 2 or smallest <= 0:
+        raise ValueError(f"x and y must hold at least two positive numbers; got {len(x)}, from {smallest:g} on")
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
 def _show(x, digits):
     if x == int(x) and abs(x) < 1e6:
         return str(int(x))

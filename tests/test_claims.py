@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ntk_helpers import chapter_rng, claim, claims
+from ntk_helpers import chapter_rng, claim, claims, log_slope
 
 
 def test_a_claim_that_holds_prints_one_line_and_is_recorded(capsys):
@@ -84,3 +84,14 @@ def test_the_seed_of_a_chapter(monkeypatch):
         monkeypatch.setenv("NTK_SEED", bad)
         with pytest.raises(ValueError, match=f"NTK_SEED must be a non-negative integer; got '{bad}'"):
             chapter_rng()
+
+
+def test_log_slope_finds_an_exponent():
+    x = np.array([1.0, 10.0, 50.0])
+    assert log_slope(x, 3 * x**-0.5) == pytest.approx(-0.5, abs=1e-14)
+
+
+@pytest.mark.parametrize("x, y", [([1], [1]), ([1, 2], [0, 1]), ([-1, 2], [1, 1]), ([1, 2], [1, 2, 3])])
+def test_log_slope_refuses_what_has_no_logarithm(x, y):
+    with pytest.raises(ValueError, match="y must"):
+        log_slope(x, y)

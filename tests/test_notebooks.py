@@ -7,7 +7,9 @@ import notebooks
 import pytest
 
 CHAPTERS = notebooks.chapters()
-every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+every_notebook = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+NUMBERED = [path for path in CHAPTERS if path.stem[0].isdigit()]  # the others are appendices
+every_chapter = pytest.mark.parametrize("path", NUMBERED, ids=lambda path: path.stem)
 
 
 def cells(path, kind):
@@ -18,18 +20,18 @@ def test_every_notebook_is_in_the_table_of_contents():
     assert CHAPTERS and set(CHAPTERS) == set((notebooks.ROOT / "book").glob("*.ipynb"))
 
 
-@every_chapter
+@every_notebook
 def test_it_is_in_normal_form(path):
     assert notebooks.is_normal(path), f"run: make refresh ({path.name} is not as it writes it)"
 
 
-@every_chapter
+@every_notebook
 def test_every_cell_is_compared(path):
     tags = {tag for cell in cells(path, "code") for tag in cell.metadata.get("tags", [])}
     assert not {tag for tag in tags if tag.startswith("nbval") or tag in ("raises-exception", "skip-execution")}
 
 
-@every_chapter
+@every_notebook
 def test_cells_are_small_and_explained(path):
     code = [len(cell.source.splitlines()) for cell in cells(path, "code")]
     words = sum(len(cell.source.split()) for cell in cells(path, "markdown"))
@@ -37,7 +39,7 @@ def test_cells_are_small_and_explained(path):
     assert max(code) <= 20 and words >= 10 * sum(code)
 
 
-@every_chapter
+@every_notebook
 def test_every_still_figure_has_a_text_alternative(path):
     for cell in cells(path, "code"):
         mystnb = cell.metadata.get("mystnb", {})
@@ -59,8 +61,22 @@ def test_it_has_what_a_chapter_has(path):
         assert heading in text
 
 
-@every_chapter
+@every_notebook
+def test_solutions_pass_the_self_check_that_students_start_from(path):
+    asked, passed, solution = set(), set(), False
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            solution = cell.source.rfind("```{solution-start}") > cell.source.rfind("```{solution-end}")
+            continue
+        printed = "".join(output.get("text", "") for output in cell.outputs)
+        assert not (solution and "☐" in printed), f"a solution fails its check: {printed}"
+        (passed if solution else asked).update(re.findall(r"^[☐✓] (.*): (?:not done yet|right)$", printed, re.M))
+    assert asked == passed
+
+
+@every_notebook
 def test_randomness_comes_from_the_chapters_generator(path):
     code = "\n".join(cell.source for cell in cells(path, "code"))
     code = code.replace("np.random.RandomState(rng.bit_generator)", "")  # scikit-learn's way to take it
-    assert "rng = chapter_rng()" in code and not re.search(r"default_rng|np\.random\.|random_state=\d|seed\(", code)
+    assert "rng = chapter_rng()" in code or "rng" not in code
+    assert not re.search(r"default_rng|np\.random\.|random_state=\d|seed\(", code)

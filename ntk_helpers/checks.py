@@ -1,0 +1,102 @@
+"""Self-checks for exercises: they say what is wrong with an answer, not what the answer is."""
+
+import copy
+
+import numpy as np
+
+
+def check(given, expected, *cases, name=None, rtol=1e-6):
+    """Compare an answer with what it should be, and print one line: right, not done yet, or what is wrong.
+
+    Nothing is raised, so a page with an unsolved exercise can be run. Besides the size of the error the line
+    names what often causes one: a constant factor or shift, the sign, a transpose, the diagonal, an argument
+    that was changed.
+
+    Parameters
+    ----------
+    given : callable, or a number or array
+        The student's answer; None, ``...`` and ``raise NotImplementedError`` stand for one not given yet.
+    expected : callable, or a number or array
+        What it should be. If ``given`` is a function, a function of the same arguments.
+    *cases : tuple
+        Arguments to call both functions with, a tuple for each case; they must agree on all of them.
+    name : str, optional
+        What the line calls the answer; the name of the function by default.
+    rtol : float
+        Largest error allowed, relative to the largest entry expected.
+
+    Raises
+    ------
+    ValueError
+        If a function comes without cases or a value with them.
+    """
+    if callable(given) != bool(cases) or not all(isinstance(case, tuple) for case in cases):
+        raise ValueError("check needs cases, each a tuple of arguments, for a function and none for a value; "
+                         f"got {type(given).__name__} and {len(cases)} cases")
+    name = name or getattr(given, "__name__", "your answer")
+    for number, case in enumerate(cases or [()], 1):
+        answer, mistake = _call(given, case) if cases else (given, None)
+        mistake = mistake or _mistake(answer, expected(*copy.deepcopy(case)) if cases else expected, rtol)
+        if mistake:
+            where = f" (case {number} of {len(cases)})" if len(cases) > 1 and mistake != _NOT_DONE else ""
+            print(f"☐ {name}: {mistake}{where}")
+            return
+    print(f"✓ {name}: right")
+
+
+_NOT_DONE = "not done yet"
+
+
+def _call(function, case):
+    arguments = copy.deepcopy(case)
+    try:
+        answer = function(*arguments)
+    except NotImplementedError:
+        return None, _NOT_DONE
+    except Exception as error:  # whatever a student's code may raise
+        return None, f"stops with {type(error).__name__}: {error}"
+    for place, (before, after) in enumerate(zip(case, arguments), 1):
+        if isinstance(before, np.ndarray) and not np.array_equal(before, after):
+            return None, f"changes its argument number {place}; work on a copy"
+    return answer, None
+
+
+def _mistake(answer, expected, rtol):
+    """Return what is wrong, in words, or None."""
+    if answer is None or answer is ...:
+        return _NOT_DONE
+    try:
+        answer, expected = np.asarray(answer, float), np.asarray(expected, float)
+    except (TypeError, ValueError):
+        return f"should be numbers, not {type(answer).__name__}"
+    if answer.shape != expected.shape:
+        hint = "; transpose it?" if answer.shape == expected.shape[::-1] else ""
+        return f"has shape {answer.shape}, should have {expected.shape}{hint}"
+    if not np.isfinite(answer).all():
+        return f"has {np.count_nonzero(~np.isfinite(answer))} entries that are NaN or infinite"
+    scale = np.abs(expected).max()
+
+    def close(a, b):
+        return np.abs(a - b).max(initial=0) <= rtol * scale
+
+    if close(answer, expected):
+        return None
+    if close(-answer, expected):
+        return "has the wrong sign"
+    factor = (answer * expected).sum() / (expected**2).sum() if scale else 0
+    if factor and answer.size > 1 and close(answer / factor, expected):
+        return f"is {factor:.4g} times what it should be, everywhere: a constant is missing or one too many"
+    if answer.size > 1 and close(answer - (answer - expected).mean(), expected):
+        return f"is off by {(answer - expected).mean():.4g} everywhere: a term is missing or one too many"
+    if answer.ndim == 2 and answer.shape[0] == answer.shape[1] > 1:
+        diagonal, rest = np.eye(len(answer), dtype=bool), ~np.eye(len(answer), dtype=bool)
+        if close(answer.T, expected):
+            return "is transposed"
+        if close(answer[rest], expected[rest]):
+            return "is right but for the diagonal"
+        if close(answer[diagonal], expected[diagonal]):
+            return "is right on the diagonal only"
+    wrong = np.abs(answer - expected) > rtol * scale
+    return (f"is wrong in {wrong.sum()} of {wrong.size} entries, by up to "
+            f"{np.abs(answer - expected).max() / scale:.2g} of the largest" if scale and answer.size > 1 else
+            f"is too {'large' if answer.mean() > expected.mean() else 'small'}")

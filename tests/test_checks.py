@@ -1,0 +1,70 @@
+"""The self-check of exercises: what it tells a student."""
+
+import numpy as np
+import pytest
+
+from ntk_helpers import check
+
+A = np.array([[1.0, 2.0], [3.0, 4.0]])
+
+
+def square(a):
+    return a @ a.T + np.arange(len(a))  # not symmetric
+
+
+def spoil(a):
+    a[:] = 0
+    return a
+
+
+@pytest.mark.parametrize("answer, words", [
+    (lambda a: square(a), "✓ answer: right"),
+    (lambda a: None, "not done yet"),
+    (lambda a: ..., "not done yet"),
+    (lambda a: (_ for _ in ()).throw(NotImplementedError()), "not done yet"),
+    (lambda a: a[5], "stops with IndexError"),
+    (lambda a: "text", "should be numbers"),
+    (lambda a: square(a)[0], "has shape (2,), should have (2, 2)"),
+    (lambda a: square(a) / 0.0, "NaN or infinite"),
+    (lambda a: -square(a), "wrong sign"),
+    (lambda a: 2 * square(a), "2 times what it should be"),
+    (lambda a: square(a) + 3, "off by 3 everywhere"),
+    (lambda a: square(a).T, "transposed"),
+    (lambda a: square(a) + np.eye(2), "but for the diagonal"),
+    (lambda a: square(a) + 1 - np.eye(2), "on the diagonal only"),
+    (lambda a: square(a) + [[1, 2], [0, 0]], "wrong in 2 of 4"),
+    (spoil, "changes its argument number 1"),
+])
+def test_functions(answer, words, capsys):
+    answer.__name__ = "answer"
+    with np.errstate(divide="ignore"):
+        assert check(answer, square, (A.copy(),)) is None
+    line = capsys.readouterr().out
+    assert words in line and line.count("\n") == 1 and line.startswith("✓" if "✓" in words else "☐ answer: ")
+
+
+@pytest.mark.parametrize("answer, words", [(3.0, "right"), (3.1, "too large"), (2.0, "too small"), (None, "not done"),
+                                           (-3.0, "wrong sign")])
+def test_values(answer, words, capsys):
+    check(answer, 3.0, name="the rank")
+    line = capsys.readouterr().out
+    assert words in line and "the rank" in line and "3" not in line  # the answer is not given away
+
+
+def test_rectangles_vectors_and_zero(capsys):
+    check(np.ones((2, 3)), np.ones((3, 2)))
+    check(np.array([1.0, 2.0]), np.zeros(2))
+    check(np.zeros(2), np.zeros(2))
+    lines = capsys.readouterr().out.splitlines()
+    assert "transpose it?" in lines[0] and lines[1].startswith("☐") and lines[2].startswith("✓")
+
+
+def test_every_case_counts(capsys):
+    check(abs, lambda x: x, (1.0,), (-1.0,))
+    assert "☐ abs: has the wrong sign (case 2 of 2)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [(abs, abs), (1.0, 1.0, (2,)), (abs, abs, 3)])
+def test_bad_calls_are_refused(arguments):
+    with pytest.raises(ValueError, match="cases"):
+        check(*arguments)

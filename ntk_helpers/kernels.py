@@ -63,7 +63,7 @@ def gram(layers, x1, x2=None, *, dtype=float, threads=1, progress=None):
     Lee et al., *Deep neural networks as Gaussian processes*, ICLR 2018; Jacot, Gabriel and Hongler, *Neural
     tangent kernel: convergence and generalization in neural networks*, NeurIPS 2018.
     """
-    dtype = _precision(dtype)
+    dtype = _validate.precision(dtype)
     threads = _validate.integer("threads", threads)
     if progress is not None and not callable(progress):
         raise ValueError(f"progress must be callable as progress(done, of); got {progress!r}")
@@ -197,16 +197,6 @@ def _blas():
 
 def _one_blas_thread():
     return _blas().limit(limits=1, user_api="blas")
-
-
-def _precision(dtype):
-    try:
-        out = np.dtype(dtype)
-    except TypeError:
-        out = None
-    if out not in (np.float64, np.float32):
-        raise ValueError(f"dtype must be float64 or float32; got {dtype!r}")
-    return out
 
 
 def _size(x1, x2, dtype):

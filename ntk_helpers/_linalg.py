@@ -23,8 +23,11 @@ def kernel(name, value, jitter=0.0, rows=None):
     return symmetrized(out) + np.diag(np.full(len(out), shift)), len(out) * eps
 
 
-def eigh(name, value, jitter):
-    """Return eigenvalues (largest first, none negative), eigenvectors, and the rounding of the former."""
+def eigh(name, value, jitter, times=0.0):
+    """Return the eigenvalues, largest first and none negative, and the eigenvectors.
+
+    Refuse times at which modes of eigenvalues that are lost in rounding would have moved.
+    """
     import scipy.linalg  # here, so that importing the package does not load SciPy
 
     matrix, rounding = kernel(name, value, jitter)
@@ -33,10 +36,12 @@ def eigh(name, value, jitter):
     if values[-1] < -rounding:
         raise ValueError(f"{name} must be positive semi-definite; got the eigenvalue {values[-1]:.3g}, beyond"
                          f" rounding ({rounding:.1g}). Is it a kernel? If it is, but inexact, add jitter")
+    if values[-1] <= rounding and (times * rounding >= 1).any():
+        raise singular(name, f", or ask for times well below {1 / rounding:.1g}")
     # "Largest" to six digits, so that rounding does not choose among entries that are equal by symmetry.
     size = np.abs(vectors)
     first = np.argmax(size > (1 - 1e-6) * size.max(axis=0), axis=0)
-    return np.maximum(values, 0), vectors * np.sign(vectors[first, np.arange(len(matrix))]), rounding
+    return np.maximum(values, 0), vectors * np.sign(vectors[first, np.arange(len(matrix))])
 
 
 def cholesky(name, value, shift, jitter):

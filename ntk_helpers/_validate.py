@@ -3,6 +3,12 @@
 import numpy as np
 
 
+def require(condition, message):
+    """Refuse what does not meet the condition."""
+    if not condition:
+        raise ValueError(message)
+
+
 def array(name, value, ndim=2, rows=None, columns=None):
     """Return ``value`` as a finite float array with ``ndim`` axes (a tuple allows several), none of them empty."""
     try:

@@ -42,8 +42,7 @@ class Nonlinearity:
 
     def __post_init__(self):
         for part in ("phi", "derivative"):
-            if not callable(getattr(self, part)):
-                raise ValueError(f"{part} must be a function; got {getattr(self, part)!r}")
+            _validate.require(callable(getattr(self, part)), f"{part} must be a function; got {getattr(self, part)!r}")
         _validate.number("tolerance", self.tolerance, above=0)
         _validate.number("tame", self.tame, at_least=0)
         if self.dual is None:
@@ -127,8 +126,7 @@ def two_slope(negative, positive):
         The slopes :math:`a` and :math:`b`, not both zero.
     """
     a, b = _validate.number("negative", negative), _validate.number("positive", positive)
-    if a == b == 0:
-        raise ValueError("negative and positive must not both be zero; got 0 and 0")
+    _validate.require(a or b, "negative and positive must not both be zero; got 0 and 0")
     return _two_slope(f"two_slope({a:g}, {b:g})", a, b)
 
 

@@ -30,8 +30,7 @@ def chapter_rng():
     So the whole book can be run again under other seeds; every claim must hold under each of them.
     """
     seed = os.environ.get("NTK_SEED", "0")
-    if not seed.isdecimal():
-        raise ValueError(f"NTK_SEED must be a non-negative integer; got {seed!r}")
+    _validate.require(seed.isdecimal(), f"NTK_SEED must be a non-negative integer; got {seed!r}")
     return np.random.default_rng(int(seed))
 
 
@@ -45,8 +44,8 @@ def claim(statement, measured, expected=None, *, within=None, at_most=None, at_l
     not hold raises :class:`~ntk_helpers.claims.ClaimError` with the line, crossed, as its message; a number that is
     missing, NaN or infinite, or bounds that contradict each other, ValueError.
     """
-    if not isinstance(statement, str) or not statement.strip():
-        raise ValueError(f"statement must be a non-empty string; got {statement!r}")
+    _validate.require(isinstance(statement, str) and statement.strip(),
+                      f"statement must be a non-empty string; got {statement!r}")
     measured, digits = _validate.number("measured", measured), _validate.integer("digits", digits)
     if (expected is None) == (at_most is None and at_least is None) or (expected is None) != (within is None):
         raise ValueError("claim needs either expected and within, or at_most and/or at_least; "
@@ -58,8 +57,7 @@ def claim(statement, measured, expected=None, *, within=None, at_most=None, at_l
     else:
         low = -np.inf if at_least is None else _validate.number("at_least", at_least)
         high = np.inf if at_most is None else _validate.number("at_most", at_most)
-        if low > high:
-            raise ValueError(f"at_least must not exceed at_most; got at_least={at_least}, at_most={at_most}")
+        _validate.require(low <= high, f"at_least must not exceed at_most; got at_least={at_least}, at_most={at_most}")
         bounds = {"at least": low, "at most": high}
         wanted = " and ".join(f"{words} {bound:.4g}" for words, bound in bounds.items() if np.isfinite(bound))
     shown = "< 1e-8" if 0 < abs(measured) < 1e-8 else f"{measured:.{digits}g}"
@@ -80,6 +78,6 @@ def log_slope(x, y):
     x = _validate.array("x", x, ndim=1)
     y = _validate.array("y", y, ndim=1, rows=len(x))
     smallest = min(x.min(), y.min())
-    if np.ptp(x) == 0 or smallest <= 0:
-        raise ValueError(f"x and y must be positive, at two different x at least; got {len(x)}, from {smallest:g} on")
+    _validate.require(np.ptp(x) > 0 and smallest > 0,
+                      f"x and y must be positive, at two different x at least; got {len(x)}, from {smallest:g} on")
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])

@@ -34,8 +34,7 @@ def digits(rng, n_train, label_noise=0.0):
 
     images, labels = load_digits(return_X_y=True)
     n_train = _validate.integer("n_train", n_train)
-    if n_train >= len(labels):
-        raise ValueError(f"n_train must leave a test example of the {len(labels)}; got {n_train}")
+    _validate.require(n_train < len(labels), f"n_train must leave a test example of the {len(labels)}; got {n_train}")
     x = images / 16
     x = x[:, x.std(axis=0) > 0.1]
     x = (x - x.mean(axis=0)) / (x.std(axis=0) * np.sqrt(x.shape[1]))
@@ -53,8 +52,8 @@ def mnist1d(rng, n_train, n_test, label_noise=0.0):
     from mnist1d.data import get_dataset_args, make_dataset
 
     n_train, n_test = _validate.integer("n_train", n_train), _validate.integer("n_test", n_test)
-    if (n_train + n_test) % 10:
-        raise ValueError(f"n_train + n_test must be a multiple of 10; got {n_train} + {n_test}")
+    _validate.require((n_train + n_test) % 10 == 0,
+                      f"n_train + n_test must be a multiple of 10; got {n_train} + {n_test}")
     settings = get_dataset_args()
     settings.num_samples, settings.train_split = n_train + n_test, 0.5
     settings.seed = int(_validate.generator("rng", rng).integers(2**31))

@@ -127,10 +127,9 @@ def trained_ensemble(train, y, times=np.inf, cross=None, test=None, *, layers="a
         Goes to the kernel that drives training. For ``layers="last"`` that is also the initial covariance of
         the training points: there jitter acts as noise in the targets.
     """
-    if layers not in ("all", "last"):
-        raise ValueError(f'layers must be "all" or "last"; got {layers!r}')
-    if (cross is None) != (test is None):
-        raise ValueError(f"cross and test go together; got only {'test' if cross is None else 'cross'}")
+    _validate.require(layers in ("all", "last"), f'layers must be "all" or "last"; got {layers!r}')
+    _validate.require((cross is None) == (test is None),
+                      f"cross and test go together; got only {'test' if cross is None else 'cross'}")
     times, (nngp, ntk) = _times(times), _pair("train", train)
     driver = ("train.ntk", ntk) if layers == "all" else ("train.nngp", nngp)
     eigenvalues, vectors = _linalg.eigh(*driver, jitter, times)
@@ -242,15 +241,14 @@ def _clock(eigenvalues, times, learning_rate=None, steps=None):
 def _times(value):
     big = np.finfo(np.float32).max  # stands for infinity, which the check refuses
     times = _validate.array("times", np.nan_to_num(value, nan=np.nan, posinf=big, neginf=-big), ndim=(0, 1))
-    if (times < 0).any():
-        raise ValueError(f"times must be at least 0; got {times.min():g}")
+    _validate.require((times >= 0).all(), f"times must be at least 0; got {times.min():g}")
     return np.where(times == big, np.inf, times)
 
 
 def _outputs(name, value, shape):
     value = _validate.array(name, 0.0 if value is None else value, ndim=(0, len(shape)))
-    if value.ndim and value.shape != shape:
-        raise ValueError(f"{name} must be a number or of the outputs' shape {shape}; got shape {value.shape}")
+    _validate.require(value.shape in ((), shape),
+                      f"{name} must be a number or of the outputs' shape {shape}; got shape {value.shape}")
     return value
 
 

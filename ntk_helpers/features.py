@@ -55,8 +55,7 @@ def least_squares(z, y, ridge=0.0):
     z = _validate.array("z", z)
     y = _validate.array("y", y, ndim=(1, 2), rows=len(z))
     ridge = _validate.array("ridge", ridge, ndim=(0, 1))
-    if (ridge < 0).any():
-        raise ValueError(f"ridge must not be negative; got {ridge.min():g}")
+    _validate.require((ridge >= 0).all(), f"ridge must not be negative; got {ridge.min():g}")
     u, s, vt = np.linalg.svd(z, full_matrices=False)
     kept = s > np.finfo(s.dtype).eps * max(z.shape) * s[0]
     u, s, vt = u[:, kept], s[kept], vt[kept]

@@ -78,14 +78,12 @@ def curves(x, lines, *, xlabel, ylabel, ax=None, mark=None, **settings):
         For :meth:`matplotlib.axes.Axes.set` (``xscale``, ``yscale``, ``ylim``, ...).
     """
     x = _validate.array("x", x, ndim=1)
-    if not lines:
-        raise ValueError("lines must name at least one curve; got none")
+    _validate.require(lines, "lines must name at least one curve; got none")
     ax = subplots()[1] if ax is None else ax
     styles = itertools.cycle(["-", "--", "-.", ":"])  # curves differ by more than color
     for name, y in lines.items():
         y = np.asarray(y, dtype=float)
-        if y.shape != x.shape:
-            raise ValueError(f"lines[{name!r}] must have the shape of x, {x.shape}; got {y.shape}")
+        _validate.require(y.shape == x.shape, f"lines[{name!r}] must have the shape of x, {x.shape}; got {y.shape}")
         if name.startswith("_"):
             ax.plot(x, y, color=GRAY, linewidth=0.8, alpha=0.6)
         else:
@@ -118,8 +116,7 @@ def inline_svg(text, alt, prefix):
 
     ``prefix`` is put before each id, and each reference to one, so that several figures can share a page.
     """
-    if not alt or not alt.strip():
-        raise ValueError("alt must say what the figure shows; got an empty text")
+    _validate.require(alt and alt.strip(), "alt must say what the figure shows; got an empty text")
     text = re.sub(r'(?<=\bid=")|(?<=href="#)|(?<=url\(#)', f"{prefix}-", text[text.index("<svg"):])
     head, body = text.split(">", 1)
     width = re.search(r'\bwidth="([\d.]+)pt"', head)

@@ -10,6 +10,7 @@ from html import escape
 
 import matplotlib.figure
 
+from . import _validate
 from .figures import inline_svg, static, svg
 
 _STYLE = """
@@ -52,13 +53,10 @@ def explore(draw, **controls):
     -------
     An object that displays itself. Its plain text is one line naming the figure and the controls.
     """
-    if not callable(draw):
-        raise ValueError(f"draw must be a function that returns a figure; got {type(draw).__name__}")
+    _validate.require(callable(draw), f"draw must be a function that returns a figure; got {type(draw).__name__}")
     name = getattr(draw, "__name__", "draw")
-    if not inspect.getdoc(draw):
-        raise ValueError(f"draw must have a docstring that says what is seen; {name} has none")
-    if not controls:
-        raise ValueError(f"controls must name at least one parameter of {name}; got none")
+    _validate.require(inspect.getdoc(draw), f"draw must have a docstring that says what is seen; {name} has none")
+    _validate.require(controls, f"controls must name at least one parameter of {name}; got none")
     try:
         inspect.signature(draw).bind(**dict.fromkeys(controls))
     except TypeError as error:
@@ -68,16 +66,15 @@ def explore(draw, **controls):
 
 def _labelled(control, values):
     """Return the values of a control by their labels."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ValueError(f"control {control} must be a sequence of values or a dict; got {values!r}")
+    _validate.require(isinstance(values, Iterable) and not isinstance(values, str),
+                      f"control {control} must be a sequence of values or a dict; got {values!r}")
     if isinstance(values, Mapping):
         pairs = [(str(label), value) for label, value in values.items()]
     else:
         pairs = [(f"{value:.4g}" if isinstance(value, float) else str(value), value) for value in values]
-    if not pairs:
-        raise ValueError(f"control {control} must have at least one value; got none")
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError(f"control {control} must have distinct labels; got {', '.join(label for label, _ in pairs)}")
+    _validate.require(pairs, f"control {control} must have at least one value; got none")
+    _validate.require(len(dict(pairs)) == len(pairs),
+                      f"control {control} must have distinct labels; got {', '.join(label for label, _ in pairs)}")
     return dict(pairs)
 
 
@@ -100,10 +97,10 @@ class Explorer:
     def frame(self, labels):
         """Draw the figure for one label of each control, in their order."""
         fig = self.draw(**{c: self.controls[c][label] for c, label in zip(self.controls, labels)})
-        if not isinstance(fig, matplotlib.figure.Figure):
-            raise ValueError(f"draw must return a matplotlib figure; {self.name} returned {type(fig).__name__}")
-        if not any(ax.has_data() for ax in fig.axes):
-            raise ValueError(f"draw must draw something; {self.name} left its axes empty at {', '.join(labels)}")
+        _validate.require(isinstance(fig, matplotlib.figure.Figure),
+                          f"draw must return a matplotlib figure; {self.name} returned {type(fig).__name__}")
+        _validate.require(any(ax.has_data() for ax in fig.axes),
+                          f"draw must draw something; {self.name} left its axes empty at {', '.join(labels)}")
         return fig
 
     def widget(self):

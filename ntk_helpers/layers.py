@@ -171,8 +171,8 @@ class Architecture:
         _validate.generator("rng", rng)
         width, fan = _validate.integer("width", width), _validate.integer("inputs", inputs)
         outputs, dtype = _validate.integer("outputs", outputs), _validate.precision(dtype)
-        if parameterization not in ("ntk", "standard", "mup"):
-            raise ValueError(f"parameterization must be 'ntk', 'standard' or 'mup'; got {parameterization!r}")
+        _validate.require(parameterization in ("ntk", "standard", "mup"),
+                          f"parameterization must be 'ntk', 'standard' or 'mup'; got {parameterization!r}")
         mup, drawn = parameterization == "mup", []
         for layer in self.layers[:-1]:
             drawn.append(layer.draw(rng, fan, width, parameterization, dtype))
@@ -218,8 +218,8 @@ def resnet(depth, activation, scale=1.0, weight_std=1.0, bias_std=0.0):
 
 
 def _check_activation(name, value):
-    if not isinstance(value, Nonlinearity):
-        raise ValueError(f"{name} must be a Nonlinearity, such as relu, erf or tanh; got {value!r}")
+    _validate.require(isinstance(value, Nonlinearity),
+                      f"{name} must be a Nonlinearity, such as relu, erf or tanh; got {value!r}")
 
 
 _CHECKS = {"activation": _check_activation, "scale": _validate.number,

@@ -74,7 +74,7 @@ class Path(NamedTuple):
 
 
 def least_squares_path(z_train, y_train, z_test, sizes, ridges=(0.0,)):
-    r"""Fit :func:`least_squares` on the first :math:`N` features, divided by :math:`\sqrt N`, for each of the ``sizes``.
+    r"""Fit :func:`least_squares` on the first :math:`N` features, divided by :math:`\sqrt N`, for each of ``sizes``.
 
     Features ``z_train`` (n, p) and ``z_test`` (n_test, p) as :func:`fourier_features` gives them, targets ``y_train``
     (n, k), sizes :math:`N` from 1 to p; returns a :class:`Path`. With ridge 0 the norm is the least possible.

@@ -136,9 +136,9 @@ def _inputs(name, x, dtype, layers, columns=None):
         values = _finish(layers, Pairs(q.copy(), np.stack([q, q]), 1 / x.shape[1], np.zeros_like(q)))
         usual = [(part == 0) | ((part > 10.0**-digits) & (part < 10.0**digits)) for part in (q, *values)]
     _validate.require(np.all(usual), (
-        f"{name} must have rows whose squares and kernels are 0 or from 1e-{digits} to 1e{digits} in {dtype}; got squared "
-        f"lengths {q.min():.3g} to {q.max():.3g} and tangent kernels {values.ntk.min():.3g} to {values.ntk.max():.3g}. "
-        f"Rescale {name}, or weight_std"))
+        f"{name} must have rows whose squares and kernels are 0 or from 1e-{digits} to 1e{digits} in {dtype}; got "
+        f"squared lengths {q.min():.3g} to {q.max():.3g} and tangent kernels {values.ntk.min():.3g} to "
+        f"{values.ntk.max():.3g}. Rescale {name}, or weight_std"))
     return x, values
 
 

@@ -43,8 +43,7 @@ class Affine(NamedTuple):
 class Layer:
     r"""The flows of every layer: :math:`z\mapsto\alpha\,\mathrm{map}(\phi(z))`, to which ``skip`` adds :math:`z`.
 
-    A layer without ``activation`` or ``weight_std`` has no :math:`\phi` or no map; the map's parameters come as
-    ``affine``.
+    Without ``activation`` or ``weight_std`` there is no :math:`\phi` or no map, whose parameters come as ``affine``.
     """
 
     scale, skip = 1.0, False
@@ -151,10 +150,9 @@ class Architecture:
 
         Parameters
         ----------
-        rng : numpy.random.Generator
-            Draws ``W`` then ``b`` of each dense map, from the input on, as standard normals in float64.
-        width, inputs, outputs : int
-            Units of every hidden layer, :math:`m`; dimensions of the input and of the output.
+        rng, width, inputs, outputs : numpy.random.Generator and int
+            ``rng`` draws ``W`` then ``b`` of each dense map, from the input on, as standard normals in float64.
+            ``width`` is the number :math:`m` of units of every hidden layer.
         parameterization : {"ntk", "standard", "mup"}
             "ntk": maps :math:`\frac{\sigma_w}{\sqrt{n_{in}}}Wh+\sigma_bb` with standard normal entries. "standard":
             maps :math:`Wh+b` with entries of these deviations (no ``b`` if :math:`\sigma_b=0`). "mup": as "ntk", but
@@ -162,8 +160,8 @@ class Architecture:
             rate. The same ``rng`` gives the same function in the first two, and :math:`1/\sqrt m` times it in the
             third.
         antisymmetric : bool
-            :math:`f=(g_\theta-g_{\theta'})/\sqrt2` with :math:`\theta'=\theta` at the start and both trained:
-            zero at the start, with the tangent kernel of one copy. ``width`` is that of one copy.
+            :math:`f=(g_\theta-g_{\theta'})/\sqrt2`, both trained, :math:`\theta'=\theta` at the start: :math:`f=0`,
+            with the tangent kernel of one copy. ``width`` is that of one copy.
         dtype : float64 or float32
         """
         if not self.layers or not isinstance(self.layers[-1], Dense):

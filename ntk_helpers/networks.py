@@ -15,17 +15,9 @@ class Network:
     .. math::
         f(x)=g_\theta(x)\quad\text{or, antisymmetric,}\quad f(x)=\big(g_\theta(x)-g_{\theta'}(x)\big)/\sqrt2 .
 
-    Calling it on inputs of shape (n, inputs) gives outputs of shape (n, outputs), in the network's precision.
-    Every method refuses bad input with a ValueError and leaves its arguments as they are.
-
-    Attributes
-    ----------
-    layers : tuple
-        The layers it was drawn from.
-    inputs, outputs : int
-        Dimensions of :math:`x` and of :math:`f(x)`.
-    learning_rate_factor : int
-        What multiplies the book's learning rate in gradient descent: the width under "mup", else 1.
+    Calling it on inputs of shape (n, inputs) gives outputs of shape (n, outputs), in the network's precision. Besides
+    ``layers``, ``inputs`` and ``outputs`` it has a ``learning_rate_factor``, by which gradient descent multiplies the
+    book's learning rate: the width under "mup", else 1.
     """
 
     def __init__(self, layers, copies, coefficients, learning_rate_factor):
@@ -35,10 +27,9 @@ class Network:
 
     @property
     def params(self):
-        r"""Raw parameters: a list of ``(W, b)`` of shapes (fan_in, fan_out) and (fan_out,), one for each dense map.
+        r"""Raw parameters: a list of ``(W, b)``, (fan_in, fan_out) and (fan_out,), one for each dense map in order.
 
-        From the input to the readout; :math:`\theta'` follows :math:`\theta`. These are the network's own arrays:
-        change those of ``net.copy()``, or use :meth:`with_params`.
+        :math:`\theta'` follows :math:`\theta`. These are the network's own arrays: change those of ``net.copy()``.
         """
         return [(affine.W, affine.b) for layers in self._copies for affine in layers if affine]
 
@@ -93,7 +84,7 @@ class Network:
         return self._vjp(x)[1](cotangent.astype(x.dtype))
 
     def ntk(self, x1, x2=None, full=False):
-        r"""Return the empirical tangent kernel, by layer structure: shape (n1, n2), the mean over the outputs.
+        r"""Return the empirical tangent kernel, by layer structure: the mean over outputs :math:`a=b`, shape (n1, n2).
 
         .. math::
             \hat\Theta_{ab}(x,x')=\sum_l\big(s_l^2\,h_l^\top h_l'+r_l^2\big)\;
@@ -101,17 +92,10 @@ class Network:
 
         over dense maps :math:`z_l=s_lW_l^\top h_l+r_lb_l`: a Gram matrix of the map's inputs times, entry by entry,
         one of the backward signals. Derivatives are by the raw parameters, so under gradient flow :math:`\dot
-        f=-c\,\hat\Theta(f-y)` with :math:`c` the ``learning_rate_factor``. Memory beyond the result: less than
-        :meth:`activations`, and two tiles. Novak, Sohl-Dickstein and Schoenholz, *Fast finite width neural tangent
-        kernel*, ICML 2022.
-
-        Parameters
-        ----------
-        x1, x2 : array, shape (n1, inputs) and (n2, inputs)
-            ``x2=None`` means ``x1``, at half the cost; the result is then exactly symmetric.
-        full : bool
-            Return all pairs of outputs, shape (n1, n2, outputs, outputs), rather than the mean over outputs
-            :math:`a=b`.
+        f=-c\,\hat\Theta(f-y)` with :math:`c` the ``learning_rate_factor``. With ``full`` all pairs of outputs, shape
+        (n1, n2, outputs, outputs). ``x2=None`` means ``x1``, at half the cost and exactly symmetric. Memory beyond the
+        result: less than :meth:`activations`, and two tiles. Novak, Sohl-Dickstein and Schoenholz, *Fast finite width
+        neural tangent kernel*, ICML 2022.
         """
         kernel, k = self._kernel(x1, x2, full=full, split=False)[0], self.outputs
         return kernel.reshape(k, k, *kernel.shape[1:]).transpose(2, 3, 0, 1) if full else kernel[0]

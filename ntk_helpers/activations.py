@@ -18,18 +18,11 @@ from ._pairs import gaps
 class Nonlinearity:
     """An activation: ``Nonlinearity("swish", phi, derivative)`` is all that it takes to add one.
 
-    Parameters
-    ----------
-    name : str
-    phi, derivative : callable
-        The function and its derivative, elementwise on float arrays of any shape, keeping the precision.
-    dual : callable, optional
-        ``dual(k, q1, q2, det)`` returns the two dual kernels, new arrays of the shape of ``k``; the variances
-        broadcast with it. Without it they are found by quadrature, to within ``tolerance`` or not at all.
-    tolerance : float
-        Largest error of the quadrature, relative to the geometric mean of the two variances.
-    tame : float
-        Variance up to which rounding of the covariance of nearly parallel inputs does no harm; 0 for a kink.
+    ``phi`` and ``derivative`` act elementwise on float arrays of any shape and keep the precision. ``dual(k, q1, q2,
+    det)`` returns the two dual kernels, new arrays of the shape of ``k``, with which the variances broadcast; without
+    it they are found by quadrature, to within ``tolerance`` of the geometric mean of the two variances, or not at all.
+    ``tame`` is the variance up to which rounding of the covariance of nearly parallel inputs does no harm: 0 for a
+    function with a kink.
     """
 
     name: str
@@ -123,16 +116,17 @@ def two_slope(negative, positive):
 
 def leaky_relu(slope=0.01):
     """Return the leaky rectifier: ``x`` for positive, ``slope * x`` for negative arguments."""
-    return _two_slope(f"leaky_relu({slope:g})", _validate.number("slope", slope), 1.0)
+    slope = _validate.number("slope", slope)
+    return _two_slope(f"leaky_relu({slope:g})", slope, 1.0)
 
 
 def _two_slope(name, a, b):
+    h, kappa = (a * a + b * b) / 2, (a - b) ** 2 / (2 * np.pi)
+
     def phi(x):
         if a == b:
             return a * x
-        out = np.maximum(x, 0)
-        if b != 1:
-            out *= b
+        out = np.maximum(x, 0) if b == 1 else np.maximum(x, 0) * b
         return out + a * np.minimum(x, 0) if a else out
 
     def derivative(x):
@@ -140,7 +134,6 @@ def _two_slope(name, a, b):
         return up + (x <= 0) * x.dtype.type(a) if a else up
 
     def dual(k, q1, q2, det):
-        h, kappa = (a * a + b * b) / 2, (a - b) ** 2 / (2 * np.pi)
         root = np.sqrt(det)
         angle = np.arctan2(root, k)
         return h * k + kappa * (root - angle * k), h - kappa * angle
@@ -201,7 +194,7 @@ def _sin_dual(k, q1, q2, det):
 
 
 def rbf(gamma=1.0):
-    r"""Return :math:`\sqrt2\sin(\sqrt{2\gamma}\,x+\pi/4)`, with the Gaussian kernel :math:`e^{-\gamma E(u-v)^2}` as dual.
+    r"""Return :math:`\sqrt2\sin(\sqrt{2\gamma}\,x+\pi/4)`, whose dual is the Gaussian :math:`e^{-\gamma E(u-v)^2}`.
 
     Rahimi and Recht, *Random features for large-scale kernel machines*, NIPS 2007.
     """

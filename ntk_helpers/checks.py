@@ -14,18 +14,10 @@ def check(given, expected, *cases, name=None, rtol=1e-6):
     them, is a ValueError). Besides the size of the error the line names what often causes one: a constant factor or
     shift, the sign, a transpose, the diagonal, an argument that was changed.
 
-    Parameters
-    ----------
-    given : callable, or a number or array
-        The student's answer; None, ``...`` and ``raise NotImplementedError`` stand for one not given yet.
-    expected : callable, or a number or array
-        What it should be. If ``given`` is a function, a function of the same arguments.
-    *cases : tuple
-        Arguments to call both functions with, a tuple for each case; they must agree on all of them.
-    name : str, optional
-        What the line calls the answer; the name of the function by default.
-    rtol : float
-        Largest error allowed, relative to the largest entry expected.
+    ``given`` is the student's answer (None, ``...`` and ``raise NotImplementedError`` stand for one not given yet),
+    ``expected`` what it should be: numbers or arrays, or functions of the same arguments. Then ``cases`` are tuples of
+    arguments to call both with; they must agree on all of them. The line calls the answer ``name``, by default that of
+    the function; ``rtol`` is the largest error allowed, relative to the largest entry expected.
     """
     if callable(given) != bool(cases) or not all(isinstance(case, tuple) for case in cases):
         raise ValueError("check needs cases, each a tuple of arguments, for a function and none for a value; "

@@ -1,14 +1,13 @@
 r"""Dynamics under a fixed kernel: gradient descent by eigenmodes, trained ensembles, posterior, ridge.
 
 The book's clock: loss :math:`\tfrac12\sum_i\|f(x_i)-y_i\|^2` (a sum), so :math:`\dot f=-\Theta(f-y)`; time is learning
-rate times steps. Targets ``y`` have shape (n,) or (n, k). Everything is computed in float64; arguments are never
+rate times steps. Targets ``y`` have shape (n,) or (n, k). All is computed in float64, and arguments are never
 modified. A kernel of points with themselves must be symmetric (to half the digits of its dtype); if decomposed,
 eigenvalues down to minus the rounding level :math:`n\varepsilon\lambda_{\max}` count as zero and any below is refused.
 ``jitter`` adds that multiple (at least 0) of the mean diagonal to the diagonal of the training kernel. A ValueError
 names the argument if a shape does not fit, a number is out of range or not finite, or a kernel is singular and the
-answer hangs on eigenvalues that rounding has destroyed.
-
-Lee et al. is *Wide neural networks of any depth evolve as linear models under gradient descent*, 2019.
+answer hangs on eigenvalues lost in rounding. Lee et al.: *Wide neural networks of any depth evolve as linear models
+under gradient descent*, 2019.
 """
 
 import warnings
@@ -66,16 +65,10 @@ def kernel_gradient_flow(theta, y, times, *, f0=None, cross=None, f0_test=None, 
         f_t(x) &= f_0(x) + \Theta(x,X)\,V\,\mathrm{diag}((1-e^{-\lambda_it})/\lambda_i)V^\top(y-f_0(X)),\\
         f_\infty(x) &= f_0(x) + \Theta(x,X)\,\Theta(X,X)^{-1}(y-f_0(X))
 
-    (Lee et al., equations 8 to 11). Returns a :class:`Trajectory`.
-
-    Parameters
-    ----------
-    theta, cross : array, shape (n, n) and (m, n)
-        Kernel of the training points, and (optional) between test points (rows) and training points.
-    times : float, or array of shape (t,)
-        Times :math:`t\ge0`, ``np.inf`` allowed.
-    f0, f0_test : array, shaped as the outputs, or a number, optional
-        Outputs at time 0 on the training and the test points, given together; 0 if left out.
+    (Lee et al., equations 8 to 11). ``theta`` (n, n) is the kernel of the training points, ``cross`` (m, n), if given,
+    that between test points (rows) and these. ``times`` are one number or of shape (t,), at least 0, ``np.inf``
+    allowed. ``f0`` and ``f0_test`` are outputs at time 0, arrays or one number, given together; 0 if left out. Returns
+    a :class:`Trajectory`.
     """
     times = _times(times)
     modes = _linalg.eigh("theta", theta, jitter, times)
@@ -114,18 +107,11 @@ def trained_ensemble(train, y, times=np.inf, cross=None, test=None, *, layers="a
     with :math:`K` the NNGP kernel (Lee et al., equation 16, for infinite time). Training the last layer only
     is :math:`\Theta=K`, at infinite time the NNGP posterior; training all layers is no prior's posterior.
 
-    Parameters
-    ----------
-    train, cross, test : pairs of arrays (nngp, ntk), as ``arch.kernels`` gives them
-        Of the training points, (n, n); between test points (rows) and training points, (m, n); of the test
-        points, (m, m), ``nngp`` alone used. Without the last two: the prediction on the training points.
-    times
-        As in :func:`kernel_gradient_flow`.
-    layers : {"all", "last"}
-        Which layers are trained.
-    jitter : float
-        Goes to the kernel that drives training. For ``layers="last"`` that is also the initial covariance of
-        the training points: there jitter acts as noise in the targets.
+    Kernels are pairs (nngp, ntk), as ``arch.kernels`` gives them: ``train`` (n, n) of the training points, ``cross``
+    (m, n) between test points (rows) and these, ``test`` (m, m), ``nngp`` alone used; without the last two the
+    prediction is on the training points. ``times`` as in :func:`kernel_gradient_flow`; ``layers`` "all" or "last" are
+    trained. ``jitter`` goes to the kernel that drives training; with "last" that is also the initial covariance of the
+    training points: there it acts as noise in the targets.
     """
     _validate.require(layers in ("all", "last"), f'layers must be "all" or "last"; got {layers!r}')
     _validate.require((cross is None) == (test is None),

@@ -63,19 +63,11 @@ def subplots(rows=1, columns=1, size=(6.0, 3.4), **options):
 def curves(x, lines, *, xlabel, ylabel, ax=None, mark=None, **settings):
     """Draw named curves over one axis, and return the figure.
 
-    Parameters
-    ----------
-    x, lines : array, shape (n,), and dict of str to array, shape (n,)
-        Common abscissa, and curves by the name the legend gives them; NaN leaves a gap. A name that starts with an
-        underscore is drawn thin and gray and is left out of the legend.
-    xlabel, ylabel : str
-        Axis labels, with units where there are any.
-    ax : matplotlib Axes, optional
-        Where to draw; a new figure if not given.
-    mark : (float, str), optional
-        A dotted vertical line at this abscissa, with its name.
-    **settings
-        For :meth:`matplotlib.axes.Axes.set` (``xscale``, ``yscale``, ``ylim``, ...).
+    ``x`` has shape (n,), ``lines`` is a dict of curves of this shape by the name the legend gives them; NaN leaves a
+    gap, and a name that starts with an underscore is drawn thin and gray and is left out of the legend. ``xlabel`` and
+    ``ylabel`` have units where there are any. ``ax`` is where to draw (a new figure if not given), ``mark`` an
+    abscissa and the name of a dotted line there, ``settings`` are those of :meth:`matplotlib.axes.Axes.set`
+    (``yscale``, ...).
     """
     x = _validate.array("x", x, ndim=1)
     _validate.require(lines, "lines must name at least one curve; got none")

@@ -38,20 +38,13 @@ def explore(draw, **controls):
     """Show ``draw(...)`` as a figure with one slider for each control.
 
     In a live session the sliders recompute the figure. In a page built without a kernel (``NTK_STATIC=1``) each
-    combination of values is drawn beforehand, and the sliders choose among the frames: no kernel, no network.
+    combination of values is drawn beforehand, and the sliders choose among the frames: no kernel, no network. The
+    object returned displays itself; its plain text is one line naming the figure and the controls.
 
-    Parameters
-    ----------
-    draw : callable
-        Takes one value of each control by name and returns a matplotlib figure with data. Its docstring says what is
-        seen: it is the text alternative of the figure, followed by the values of the controls.
-    **controls : sequence, or dict of str to value
-        Values of each control in the order of the slider, or a dict from their labels, all different, to the values.
-        The name of the slider is the control's, with underscores as spaces.
-
-    Returns
-    -------
-    An object that displays itself. Its plain text is one line naming the figure and the controls.
+    ``draw`` takes one value of each control by name and returns a matplotlib figure with data. Its docstring says what
+    is seen: it is the text alternative of the figure, followed by the values of the controls. Each control is a
+    sequence of values in the order of the slider, or a dict from their labels, all different, to the values; its
+    slider bears its name, with underscores as spaces.
     """
     _validate.require(callable(draw), f"draw must be a function that returns a figure; got {type(draw).__name__}")
     name = getattr(draw, "__name__", "draw")

@@ -33,20 +33,11 @@ def gram(layers, x1, x2=None, *, dtype=float, threads=1, progress=None):
     determinant carried along; the diagonal is that of :func:`diagonal`. Lee et al., *Deep neural networks as Gaussian
     processes*, ICLR 2018; Jacot, Gabriel and Hongler, *Neural tangent kernel*, NeurIPS 2018.
 
-    Parameters
-    ----------
-    layers : sequence of layers
-        Of an :class:`ntk_helpers.layers.Architecture`.
-    x1, x2 : array, shape (n1, d) and (n2, d)
-        Inputs; without ``x2`` the kernels of ``x1`` with itself, exactly symmetric, at half the cost. A ValueError
-        says if they are not finite matrices, two results could not fit in memory, or numbers or their squares are out
-        of the precision's range.
-    dtype : float64 (default) or float32
-        Precision of the computation and of the result, whatever that of the inputs.
-    threads : int
-        Threads to work on; the result does not depend on it.
-    progress : callable, optional
-        Called as ``progress(done, of)`` whenever another part of the rows is done.
+    ``layers`` are those of an architecture, ``x1`` and ``x2`` arrays of shapes (n1, d) and (n2, d). Without ``x2``:
+    the kernels of ``x1`` with itself, exactly symmetric, at half the cost. ``dtype``, float64 or float32, is the
+    precision of the computation and of the result; the result does not depend on the number of ``threads``. A function
+    ``progress`` is called as ``progress(done, of)`` at each part done. A ValueError says if an argument does not fit,
+    the result could not fit in memory, or its numbers or their squares are out of the precision's range.
     """
     dtype, threads, symmetric = _validate.precision(dtype), _validate.integer("threads", threads), x2 is None
     _validate.require(progress is None or callable(progress),
@@ -101,7 +92,8 @@ def tile(layers, x1, x2, known=None, scratch=None):
     if square:
         for values, better in zip(kernels, known):
             np.fill_diagonal(values, better)
-            _mirror(values[:, :len(values)])
+            leading = values[:, :len(values)]
+            np.copyto(leading, leading.T, where=np.tri(len(values), k=-1, dtype=bool))
     return kernels
 
 
@@ -129,6 +121,8 @@ def squares(x):
 
 def _inputs(name, x, dtype, layers, columns=None):
     """Return checked inputs and the diagonal of their kernels."""
+    if not layers or layers[0].activation:
+        raise ValueError(f"layers must start with a Dense layer to have kernels; got {layers!r}")
     x = _validate.array(name, x, columns=columns)
     digits = 70 if dtype == np.float64 else 35  # squares of variances must be numbers, too
     with np.errstate(over="ignore", invalid="ignore"):
@@ -147,17 +141,6 @@ def _finish(layers, pairs):
         layer.infinite(pairs)
     pairs.settle()
     return Kernels(pairs.k, pairs.t)
-
-
-def _mirror(a):
-    """Make a square matrix symmetric by its upper half, in place."""
-    block = 64
-    lower = np.tri(block, k=-1, dtype=bool)
-    for start in range(0, len(a), block):
-        stop = start + block
-        square = a[start:stop, start:stop]
-        np.copyto(square, square.T, where=lower[:len(square), :len(square)])
-        a[stop:, start:stop] = a[start:stop, stop:].T
 
 
 def _split(n, most):

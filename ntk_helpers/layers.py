@@ -182,16 +182,11 @@ class Architecture:
 
     def kernels(self, x1, x2=None, *, dtype=float, threads=1, progress=None):
         """Return the infinite-width kernels of every pair of rows: see :func:`ntk_helpers.kernels.gram`."""
-        return gram(self._infinite(), x1, x2, dtype=dtype, threads=threads, progress=progress)
+        return gram(self.layers, x1, x2, dtype=dtype, threads=threads, progress=progress)
 
     def diagonal(self, x):
         """Return the kernels of every row with itself: see :func:`ntk_helpers.kernels.diagonal`."""
-        return diagonal(self._infinite(), x)
-
-    def _infinite(self):
-        if not self.layers or not isinstance(self.layers[0], Dense):
-            raise ValueError(f"layers must start with a Dense layer to have kernels; got {self.layers!r}")
-        return self.layers
+        return diagonal(self.layers, x)
 
 
 def mlp(depth, activation, weight_std=1.0, bias_std=0.0):

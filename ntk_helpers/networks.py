@@ -173,9 +173,11 @@ class Network:
             walks = [self._walk(layers, self._forward(layers, x, lean=True)) for x in batches]
             for i in reversed(range(maps)):  # not a zip of the walks: it would keep an activation alive
                 _add_share(out[i if split else 0], pairs, factor, [next(walk) for walk in walks])
-        if x2 is None:
+        if x2 is None:  # outputs (a, b) stand at a * k + b: the lower half is the upper one of (b, a)
+            lower, k = np.tri(shape[2], k=-1, dtype=bool), k if full else 1
             for share in out:
-                _mirror(share, k if full else 1)
+                for q, kernel in enumerate(share):
+                    np.copyto(kernel, share[q % k * k + q // k].T, where=lower)
         return out
 
 
@@ -196,13 +198,6 @@ def _add_share(out, pairs, factor, sides):
             tile = signals1[a, rows] @ signals2[b, columns].T
             tile *= inputs
             out[q % len(out), rows, columns] += tile
-
-
-def _mirror(out, k):
-    """Fill the lower half from the upper one, for kernels of output pairs (a, b) stored at ``a * k + b``."""
-    for rows, columns in _tiles(*out.shape[1:], True):
-        for q, kernel in enumerate(out):
-            out[q % k * k + q // k, columns, rows] = kernel[rows, columns].T
 
 
 def flatten(params):

@@ -76,10 +76,9 @@ def train(net, x, y, learning_rate, steps, *, loss="squares", optimizer="gd", ba
 
     Parameters
     ----------
-    net, learning_rate, steps : Network or Linearized, float, int
-        Where to start (it is left as it is), :math:`\eta>0`, and the number of updates.
-    x, y : array, shape (n, inputs) and (n, outputs)
-        Training data; ``y`` may have shape (n,) for one output.
+    net, x, y, learning_rate, steps : Network or Linearized, arrays, float, int
+        Where to start (it is left as it is), data of shapes (n, inputs) and (n, outputs), or (n,) for one output,
+        :math:`\eta>0` and the number of updates.
     loss : {"squares", "cross_entropy"}
         The second is :math:`-\sum_{ia}y_{ia}\log\mathrm{softmax}(f(x_i))_a`: rows of ``y`` are probabilities.
     optimizer : {"gd", "adam"}
@@ -88,12 +87,11 @@ def train(net, x, y, learning_rate, steps, *, loss="squares", optimizer="gd", ba
         Draw minibatches without replacement, epoch by epoch; their gradient is scaled by n / batch size, so that it
         estimates the full one and the clock is the same.
     maps : sequence of int, optional
-        Train only these dense maps (0 is the first, -1 the readout); the kernel is then the sum of their
-        :meth:`Network.ntk_shares`.
-    at : sequence of int, optional
-        Numbers of steps after which to record, from 0 to ``steps``; the start and the end by default.
-    record : dict of functions, optional
-        Each is given the network in training; what it returns is copied and stacked over ``at``.
+        Train only these dense maps (0 is the first, -1 the readout), so with the sum of their
+        :meth:`Network.ntk_shares` as kernel.
+    at, record : sequence of int, and dict of functions, optional
+        Numbers of steps, 0 to ``steps``, after which to record the loss (the start and the end by default) and what
+        each function returns for the network in training; it is copied and stacked.
     """
     net = _model(net).copy()
     x, y = _data(net, x, y, loss)

@@ -151,6 +151,7 @@ def test_names_say_which():
     (lambda: two_slope(np.nan, 1), "negative must be finite; got nan"),
     (lambda: two_slope(1, "a"), "positive must be one real number; got 'a'"),
     (lambda: leaky_relu(np.inf), "slope must be finite; got inf"),
+    (lambda: leaky_relu("a"), "slope must be one real number; got 'a'"),
     (lambda: rbf(0), "gamma must be above 0; got 0"),
     (lambda: Nonlinearity("f", 3, np.cos), "phi must be a function; got 3"),
     (lambda: Nonlinearity("f", np.sin, None), "derivative must be a function; got None"),

@@ -173,11 +173,11 @@ class Network:
             walks = [self._walk(layers, self._forward(layers, x, lean=True)) for x in batches]
             for i in reversed(range(maps)):  # not a zip of the walks: it would keep an activation alive
                 _add_share(out[i if split else 0], pairs, factor, [next(walk) for walk in walks])
-        if x2 is None:  # outputs (a, b) stand at a * k + b: the lower half is the upper one of (b, a)
-            lower, k = np.tri(shape[2], k=-1, dtype=bool), k if full else 1
-            for share in out:
-                for q, kernel in enumerate(share):
-                    np.copyto(kernel, share[q % k * k + q // k].T, where=lower)
+        if x2 is None:  # outputs (a, b) stand at a * k + b; below the diagonal is what (b, a) has above it
+            k = k if full else 1
+            for rows, columns in _tiles(*shape[2:], True):
+                for q in range(k * k):
+                    out[:, q % k * k + q // k, columns, rows] = out[:, q, rows, columns].swapaxes(1, 2)
         return out
 
 

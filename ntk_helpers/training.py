@@ -116,7 +116,7 @@ def train(net, x, y, learning_rate, steps, *, loss="squares", optimizer="gd", ba
                 batch = next(batches)
                 f, pull = net._vjp(x[batch])
                 gradients = pull(LOSSES[loss](f, y[batch])[1] * (scale * len(x) / len(f)))
-                for array, change in zip(arrays, rule([array for i in selected for array in gradients[i]])):
+                for change, array in zip(rule([array for i in selected for array in gradients[i]]), arrays):
                     array -= change
     if not all(np.isfinite(array).all() for array in arrays):
         warnings.warn(f"training diverged: learning_rate={rate:g} is too large; gradient descent on squares needs less"

@@ -149,6 +149,12 @@ def test_bad_input_is_refused(static, draw, controls, message):
         explore(draw, **controls)
 
 
+def test_other_names_are_not_there():
+    import ntk_helpers
+    with pytest.raises(AttributeError, match="module 'ntk_helpers' has no attribute 'nothing'"):
+        ntk_helpers.nothing  # noqa: B018
+
+
 def test_theory_modules_need_numpy_only():
     code = ("import sys, types; package = types.ModuleType('ntk_helpers'); package.__path__ = [sys.argv[1]];"
             "sys.modules['ntk_helpers'] = package; import ntk_helpers.features, ntk_helpers.claims, ntk_helpers.data;"

@@ -109,7 +109,7 @@ def trained_ensemble(train, y, times=np.inf, cross=None, test=None, *, layers="a
 
     Kernels are pairs (nngp, ntk), as ``arch.kernels`` gives them: ``train`` (n, n) of the training points, ``cross``
     (m, n) between test points (rows) and these, ``test`` (m, m), ``nngp`` alone used; without the last two the
-    prediction is on the training points. ``times`` as in :func:`kernel_gradient_flow`; ``layers`` "all" or "last" are
+    prediction is on the training points. ``times`` as in :func:`kernel_gradient_flow`; ``layers``, "all" or "last", are
     trained. ``jitter`` goes to the kernel that drives training; with "last" that is also the initial covariance of the
     training points: there it acts as noise in the targets.
     """

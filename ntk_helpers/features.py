@@ -13,9 +13,9 @@ def fourier_features(rng, inputs, count, bandwidth=1.0):
     .. math::
         z_j(x) = \sqrt2\cos(w_j^\top x + b_j),\qquad w_j\sim\mathcal N(0, I/s^2),\quad b_j\sim U[0, 2\pi],
 
-    with bandwidth :math:`s>0`, a length in units of the inputs; :math:`\mathbb
-    E[z_j(x)z_j(x')]=\exp(-\|x-x'\|^2/2s^2)`. Returns a function from arrays of shape (n, inputs) to features of shape
-    (n, count). Rahimi and Recht, *Random features for large-scale kernel machines*, NeurIPS 2007.
+    with bandwidth :math:`s>0`, a length in units of the inputs: :math:`\mathbb E[z_j(x)z_j(x')]=e^{-\|x-x'\|^2/2s^2}`.
+    Returns a function from arrays of shape (n, inputs) to features of shape (n, count). Rahimi and Recht, *Random
+    features for large-scale kernel machines*, NeurIPS 2007.
     """
     _validate.generator("rng", rng)
     inputs, count = _validate.integer("inputs", inputs), _validate.integer("count", count)
@@ -28,8 +28,7 @@ def relu_features(rng, inputs, count, bias_std=0.0):
     r"""Draw ``count`` random ReLU features: the hidden layer of a network that is never trained.
 
     .. math::
-        z_j(x) = \sqrt2\,\max(0, w_j^\top x + \sigma_b b_j),\qquad w_j\sim\mathcal N(0, I),\quad b_j\sim\mathcal
-        N(0,1),
+        z_j(x) = \sqrt2\max(0, w_j^\top x + \sigma_b b_j),\qquad w_j\sim\mathcal N(0, I),\quad b_j\sim\mathcal N(0,1),
 
     with :math:`\sigma_b\ge0` the ``bias_std``; returns a function as :func:`fourier_features` does.
     """
@@ -44,13 +43,11 @@ def least_squares(z, y, ridge=0.0):
     r"""Solve least squares by the singular value decomposition of the features.
 
     .. math::
-        \hat c = \arg\min_c \|Zc-y\|^2 + \lambda\|c\|^2 = V\,\mathrm{diag}\!\Big(\frac{s_i}{s_i^2+\lambda}\Big)U^\top
-        y,
+        \hat c = \arg\min_c \|Zc-y\|^2 + \lambda\|c\|^2 = V\,\mathrm{diag}\Big(\frac{s_i}{s_i^2+\lambda}\Big)U^\top y,
 
     and for :math:`\lambda=0` the solution of minimum norm (singular values at rounding level count as zero). Features
     ``z`` have shape (n, p), a row for each example, targets ``y`` (n,) or (n, k), the coefficients (p,) or (p, k).
-    Several penalties ``ridge`` :math:`\lambda\ge0`, of shape (r,), share one decomposition and give a further first
-    axis.
+    Several penalties ``ridge`` :math:`\lambda\ge0`, of shape (r,), share one decomposition and give a first axis more.
     """
     z = _validate.array("z", z)
     y = _validate.array("y", y, ndim=(1, 2), rows=len(z))

@@ -22,10 +22,9 @@ def gram(layers, x1, x2=None, *, dtype=float, threads=1, progress=None):
     r"""Return the infinite-width kernels of every row of ``x1`` with every row of ``x2``: :class:`Kernels` (n1, n2).
 
     .. math::
-        K^{(1)}&=\sigma_w^2\,x^\top x'/d+\sigma_b^2,&
-        K^{(l+1)}&=\sigma_w^2\,\mathbb E[\phi(u)\phi(v)]+\sigma_b^2,\\
-        \Theta^{(1)}&=K^{(1)},&
-        \Theta^{(l+1)}&=K^{(l+1)}+\sigma_w^2\,\mathbb E[\phi'(u)\phi'(v)]\,\Theta^{(l)},
+        K^{(1)}&=\sigma_w^2\,x^\top x'/d+\sigma_b^2,\qquad K^{(l+1)}=\sigma_w^2\,\mathbb E[\phi(u)\phi(v)]+\sigma_b^2,\\
+        \Theta^{(1)}&=K^{(1)},\qquad
+        \Theta^{(l+1)}=K^{(l+1)}+\sigma_w^2\,\mathbb E[\phi'(u)\phi'(v)]\,\Theta^{(l)},
 
     with :math:`(u,v)\sim\mathcal N(0,K^{(l)}|_{x,x'})`, for each dense layer and the activation before it; residual
     layers as in :class:`ntk_helpers.layers.Residual`. The matrices are filled tile by tile, without further arrays of

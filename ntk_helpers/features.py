@@ -81,8 +81,8 @@ def least_squares_path(z_train, y_train, z_test, sizes, ridges=(0.0,)):
     z_test = _validate.array("z_test", z_test, columns=z_train.shape[1])
     ridges = _validate.array("ridges", ridges, ndim=1)
     sizes = [_validate.integer("sizes", size) for size in sizes]
-    if not sizes or max(sizes) > z_train.shape[1]:
-        raise ValueError(f"sizes must hold numbers from 1 to {z_train.shape[1]}, the features given; got {sizes}")
+    _validate.require(sizes and max(sizes) <= z_train.shape[1],
+                      f"sizes must hold numbers from 1 to {z_train.shape[1]}, the features given; got {sizes}")
     fits = []
     for size in sizes:
         scale = 1 / np.sqrt(size)

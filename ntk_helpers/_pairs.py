@@ -9,14 +9,12 @@ NEAR = {np.dtype(np.float64): 1e-3, np.dtype(np.float32): 3e-2}
 class Pairs:
     r"""NNGP and NTK values :math:`k, t` of pairs of inputs, with the variances :math:`q` of the inputs.
 
-    Either a *tile*, all pairs of a inputs with b others (``k`` of shape (a, b), ``q`` (a + b,)), or a *list*
-    of m pairs (``k`` of shape (m,), ``q`` (2, m)), which also carries the determinants :math:`q_1q_2-k^2` to
-    full relative precision. A tile gets its determinants by subtraction: fast, but of no use to a kinked
-    activation where inputs are nearly parallel. It notes such pairs in ``near``, and
-    :mod:`ntk_helpers.kernels` does them again as a list.
-
-    What is held, times ``unit``, is the value (for the determinant: times ``unit**2``), so factors common to
-    a whole layer cost nothing.
+    Either a *tile*, all pairs of a inputs with b others (``k`` of shape (a, b), ``q`` (a + b,)), or a *list* of m
+    pairs (``k`` of shape (m,), ``q`` (2, m)), which also carries the determinants :math:`q_1q_2-k^2` to full relative
+    precision. A tile gets its determinants by subtraction: fast, but of no use to a kinked activation where inputs are
+    nearly parallel. It notes such pairs in ``near``, and :mod:`ntk_helpers.kernels` does them again as a list. What is
+    held, times ``unit``, is the value (for the determinant: times ``unit**2``), so factors common to a layer cost
+    nothing.
     """
 
     def __init__(self, k, q, unit=1.0, det=None, scratch=None, square=False):
@@ -50,10 +48,7 @@ class Pairs:
                 self.det = self.det + b * (np.diff(np.sqrt(self.q), axis=0)[0] ** 2 + 2 * self.gaps()[0])
             self.k += b
             self.q = self.q + b
-        if self.t is None:
-            self.t = self.k
-        else:
-            self.t += self.k
+        self.t = self.k if self.t is None else np.add(self.t, self.k, out=self.t)
 
     def add(self, other):
         """Add independent kernels (a skip connection); ``other`` is used up."""
@@ -75,19 +70,15 @@ class Pairs:
                 self.t *= self.unit
             self.k *= self.unit
             self.q = self.q * self.unit
-            if self.det is not None:
-                self.det = self.det * self.unit**2
+            self.det = None if self.det is None else self.det * self.unit**2
             self.unit = 1.0
 
     def gaps(self):
-        r"""Return :math:`\sqrt{q_1q_2}-k` and :math:`\sqrt{q_1q_2}+k` of a list."""
+        """Return :func:`gaps` of a list."""
         return gaps(self.k, *self.q, self.det)
 
     def determinant(self, tame):
-        """Return the determinants, for a tile in scratch 0 and noting in ``near`` the pairs to do again.
-
-        Those are nearly parallel and of variances above ``tame``.
-        """
+        """Return the determinants; a tile's in scratch 0, noting in ``near`` the nearly parallel above ``tame``."""
         if self.det is not None:
             return self.det
         q1, q2 = self.variances()

@@ -18,19 +18,11 @@ from ._pairs import gaps
 class Nonlinearity:
     """An activation: ``Nonlinearity("swish", phi, derivative)`` is all that it takes to add one.
 
-    Parameters
-    ----------
-    name : str
-    phi, derivative : callable
-        The function and its derivative, elementwise on float arrays of any shape, keeping the precision.
-    dual : callable, optional
-        ``dual(k, q1, q2, det)`` returns the two dual kernels, new arrays of the shape of ``k``; the variances
-        broadcast with it. Without it they are found by quadrature, to within ``tolerance`` or not at all.
-    tolerance : float
-        Largest error of the quadrature, relative to the geometric mean of the two variances.
-    tame : float
-        Variance up to which rounding of the covariance of nearly parallel inputs does no harm; 0 for a
-        function with a kink.
+    ``phi`` and ``derivative`` act elementwise on float arrays of any shape and keep the precision. ``dual(k, q1, q2,
+    det)`` returns the two dual kernels, new arrays of the shape of ``k``, with which the variances broadcast; without
+    it they are found by quadrature, to within ``tolerance`` of the geometric mean of the two variances, or not at all.
+    ``tame`` is the variance up to which rounding of the covariance of nearly parallel inputs does no harm: 0 for a
+    function with a kink.
     """
 
     name: str
@@ -42,8 +34,7 @@ class Nonlinearity:
 
     def __post_init__(self):
         for part in ("phi", "derivative"):
-            if not callable(getattr(self, part)):
-                raise ValueError(f"{part} must be a function; got {getattr(self, part)!r}")
+            _validate.require(callable(getattr(self, part)), f"{part} must be a function; got {getattr(self, part)!r}")
         _validate.number("tolerance", self.tolerance, above=0)
         _validate.number("tame", self.tame, at_least=0)
         if self.dual is None:
@@ -72,8 +63,7 @@ class TwoSlope(Nonlinearity):
     With the angle :math:`\theta`, :math:`\cos\theta=k/\sqrt{q_1q_2}`, :math:`h=(a^2+b^2)/2` and
     :math:`\kappa=(a-b)^2/2\pi`:
 
-    .. math::
-        \mathbb E[\phi\phi]=hk+\kappa(\sqrt D-\theta k),\qquad \mathbb E[\phi'\phi']=h-\kappa\theta .
+    .. math:: \mathbb E[\phi\phi]=hk+\kappa(\sqrt D-\theta k),\qquad \mathbb E[\phi'\phi']=h-\kappa\theta .
 
     Cho and Saul, *Kernel methods for deep learning*, NIPS 2009 (the arc-cosine kernels of degree 1 and 0).
     """
@@ -88,7 +78,6 @@ class TwoSlope(Nonlinearity):
             self._advance_list(pairs, a * b, h, kappa)
         elif kappa <= 1e-17 * h:  # a line, to rounding
             pairs.unit *= h
-            pairs.t = pairs.t.copy() if pairs.t is pairs.k else pairs.t
         else:
             pairs.determinant(tame=0)
             k, root, work = pairs.k, *pairs.scratch[:2]
@@ -119,31 +108,25 @@ class TwoSlope(Nonlinearity):
 
 
 def two_slope(negative, positive):
-    r"""Return the activation :math:`ax` for :math:`x<0`, :math:`bx` for :math:`x\ge0`: see :class:`TwoSlope`.
-
-    Parameters
-    ----------
-    negative, positive : float
-        The slopes :math:`a` and :math:`b`, not both zero.
-    """
+    """Return the activation of slopes ``negative`` and ``positive``, not both zero, on either side of 0."""
     a, b = _validate.number("negative", negative), _validate.number("positive", positive)
-    if a == b == 0:
-        raise ValueError("negative and positive must not both be zero; got 0 and 0")
+    _validate.require(a or b, "negative and positive must not both be zero; got 0 and 0")
     return _two_slope(f"two_slope({a:g}, {b:g})", a, b)
 
 
 def leaky_relu(slope=0.01):
     """Return the leaky rectifier: ``x`` for positive, ``slope * x`` for negative arguments."""
-    return _two_slope(f"leaky_relu({slope:g})", _validate.number("slope", slope), 1.0)
+    slope = _validate.number("slope", slope)
+    return _two_slope(f"leaky_relu({slope:g})", slope, 1.0)
 
 
 def _two_slope(name, a, b):
+    h, kappa = (a * a + b * b) / 2, (a - b) ** 2 / (2 * np.pi)
+
     def phi(x):
         if a == b:
             return a * x
-        out = np.maximum(x, 0)
-        if b != 1:
-            out *= b
+        out = np.maximum(x, 0) if b == 1 else np.maximum(x, 0) * b
         return out + a * np.minimum(x, 0) if a else out
 
     def derivative(x):
@@ -151,7 +134,6 @@ def _two_slope(name, a, b):
         return up + (x <= 0) * x.dtype.type(a) if a else up
 
     def dual(k, q1, q2, det):
-        h, kappa = (a * a + b * b) / 2, (a - b) ** 2 / (2 * np.pi)
         root = np.sqrt(det)
         angle = np.arctan2(root, k)
         return h * k + kappa * (root - angle * k), h - kappa * angle
@@ -161,7 +143,6 @@ def _two_slope(name, a, b):
 
 def _erf(x):
     from scipy.special import erf as function
-
     return function(x)
 
 
@@ -169,26 +150,17 @@ def _shifted_erf(name, scale, factor, shift):
     """Return the activation factor * erf(scale * x) + shift."""
     s = scale**2
 
-    def phi(x):
-        return factor * _erf(scale * x) + shift
-
-    def derivative(x):
-        return factor * scale * 2 / np.pi**0.5 * np.exp(-s * x * x)
-
     def dual(k, q1, q2, det):
         root = np.sqrt(1 + 2 * s * (q1 + q2) + 4 * s * s * det)
         value = np.arctan(2 * s * k / root) * (2 / np.pi * factor**2) + shift**2
         return value, 4 / np.pi * factor**2 * s / root
 
-    return Nonlinearity(name, phi, derivative, dual)
+    return Nonlinearity(name, lambda x: factor * _erf(scale * x) + shift,
+                        lambda x: factor * scale * 2 / np.pi**0.5 * np.exp(-s * x * x), dual)
 
 
-def _normal_cdf(x):
-    return (1 + _erf(x * 0.5**0.5)) / 2
-
-
-def _normal_pdf(x):
-    return np.exp(-x * x / 2) / (2 * np.pi) ** 0.5
+def _gelu_slope(x):
+    return (1 + _erf(x * 0.5**0.5)) / 2 + x * (np.exp(-x * x / 2) / (2 * np.pi) ** 0.5)
 
 
 def _gelu_dual(k, q1, q2, det):
@@ -221,30 +193,19 @@ def _sin_dual(k, q1, q2, det):
     return np.copysign(larger * lacking, k), larger * (2 - lacking)
 
 
-def _cos_dual(k, q1, q2, det):
-    return _sin_dual(k, q1, q2, det)[::-1]
-
-
 def rbf(gamma=1.0):
-    r"""Return the random Fourier feature whose dual is the Gaussian kernel :math:`e^{-\gamma E(u-v)^2}`.
-
-    .. math:: \phi(x)=\sqrt2\sin(\sqrt{2\gamma}\,x+\pi/4)
+    r"""Return :math:`\sqrt2\sin(\sqrt{2\gamma}\,x+\pi/4)`, whose dual is the Gaussian :math:`e^{-\gamma E(u-v)^2}`.
 
     Rahimi and Recht, *Random features for large-scale kernel machines*, NIPS 2007.
     """
     rate = (2 * _validate.number("gamma", gamma, above=0)) ** 0.5
 
-    def phi(x):
-        return 2**0.5 * np.sin(rate * x + np.pi / 4)
-
-    def derivative(x):
-        return 2**0.5 * rate * np.cos(rate * x + np.pi / 4)
-
     def dual(k, q1, q2, det):
         value = np.exp(-(rate**2) * _half_squares(k, q1, q2, det)[0])
         return value, rate**2 * value
 
-    return Nonlinearity(f"rbf({gamma:g})", phi, derivative, dual)
+    return Nonlinearity(f"rbf({gamma:g})", lambda x: 2**0.5 * np.sin(rate * x + np.pi / 4),
+                        lambda x: 2**0.5 * rate * np.cos(rate * x + np.pi / 4), dual)
 
 
 identity = _two_slope("identity", 1.0, 1.0)
@@ -254,10 +215,8 @@ absolute = _two_slope("absolute", -1.0, 1.0)
 erf = _shifted_erf("erf", 1.0, 1.0, 0.0)
 #: The error function shifted and scaled to stay close to the logistic function.
 sigmoid_like = _shifted_erf("sigmoid_like", 1 / 2.4020563531719796, 0.5, 0.5)
-gelu = Nonlinearity("gelu", lambda x: x * _normal_cdf(x), lambda x: _normal_cdf(x) + x * _normal_pdf(x),
-                    _gelu_dual)
+gelu = Nonlinearity("gelu", lambda x: x * ((1 + _erf(x * 0.5**0.5)) / 2), _gelu_slope, _gelu_dual)
 sin = Nonlinearity("sin", np.sin, np.cos, _sin_dual)
-cos = Nonlinearity("cos", np.cos, lambda x: -np.sin(x), _cos_dual)
-gaussian = Nonlinearity("gaussian", lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x),
-                        _gaussian_dual)
+cos = Nonlinearity("cos", np.cos, lambda x: -np.sin(x), lambda *pair: _sin_dual(*pair)[::-1])
+gaussian = Nonlinearity("gaussian", lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x), _gaussian_dual)
 tanh = Nonlinearity("tanh", np.tanh, lambda x: 1 - np.tanh(x) ** 2)

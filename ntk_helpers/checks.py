@@ -4,31 +4,20 @@ import copy
 
 import numpy as np
 
+_NOT_DONE = "not done yet"
+
 
 def check(given, expected, *cases, name=None, rtol=1e-6):
     """Compare an answer with what it should be, and print one line: right, not done yet, or what is wrong.
 
-    Nothing is raised, so a page with an unsolved exercise can be run. Besides the size of the error the line
-    names what often causes one: a constant factor or shift, the sign, a transpose, the diagonal, an argument
-    that was changed.
+    Nothing is raised, so a page with an unsolved exercise can be run (but a function without cases, or a value with
+    them, is a ValueError). Besides the size of the error the line names what often causes one: a constant factor or
+    shift, the sign, a transpose, the diagonal, an argument that was changed.
 
-    Parameters
-    ----------
-    given : callable, or a number or array
-        The student's answer; None, ``...`` and ``raise NotImplementedError`` stand for one not given yet.
-    expected : callable, or a number or array
-        What it should be. If ``given`` is a function, a function of the same arguments.
-    *cases : tuple
-        Arguments to call both functions with, a tuple for each case; they must agree on all of them.
-    name : str, optional
-        What the line calls the answer; the name of the function by default.
-    rtol : float
-        Largest error allowed, relative to the largest entry expected.
-
-    Raises
-    ------
-    ValueError
-        If a function comes without cases or a value with them.
+    ``given`` is the student's answer (None, ``...`` and ``raise NotImplementedError`` stand for one not given yet),
+    ``expected`` what it should be: numbers or arrays, or functions of the same arguments. Then ``cases`` are tuples of
+    arguments to call both with; they must agree on all of them. The line calls the answer ``name``, by default that of
+    the function; ``rtol`` is the largest error allowed, relative to the largest entry expected.
     """
     if callable(given) != bool(cases) or not all(isinstance(case, tuple) for case in cases):
         raise ValueError("check needs cases, each a tuple of arguments, for a function and none for a value; "
@@ -44,10 +33,8 @@ def check(given, expected, *cases, name=None, rtol=1e-6):
     print(f"✓ {name}: right")
 
 
-_NOT_DONE = "not done yet"
-
-
 def _call(function, case):
+    """Return the answer, or what went wrong."""
     arguments = copy.deepcopy(case)
     try:
         answer = function(*arguments)
@@ -74,29 +61,31 @@ def _mistake(answer, expected, rtol):
         return f"has shape {answer.shape}, should have {expected.shape}{hint}"
     if not np.isfinite(answer).all():
         return f"has {np.count_nonzero(~np.isfinite(answer))} entries that are NaN or infinite"
-    scale = np.abs(expected).max()
+    scale = np.abs(expected).max(initial=0)
 
-    def close(a, b):
+    def close(a, b=expected):
         return np.abs(a - b).max(initial=0) <= rtol * scale
 
-    if close(answer, expected):
+    if close(answer):
         return None
-    if close(-answer, expected):
+    if close(-answer):
         return "has the wrong sign"
-    factor = (answer * expected).sum() / (expected**2).sum() if scale else 0
-    if factor and answer.size > 1 and close(answer / factor, expected):
+    several, shift = answer.size > 1, (answer - expected).mean()
+    factor = (answer * expected).sum() / (expected**2).sum() if scale and several else 0
+    if factor and close(answer / factor):
         return f"is {factor:.4g} times what it should be, everywhere: a constant is missing or one too many"
-    if answer.size > 1 and close(answer - (answer - expected).mean(), expected):
-        return f"is off by {(answer - expected).mean():.4g} everywhere: a term is missing or one too many"
+    if several and close(answer - shift):
+        return f"is off by {shift:.4g} everywhere: a term is missing or one too many"
     if answer.ndim == 2 and answer.shape[0] == answer.shape[1] > 1:
-        diagonal, rest = np.eye(len(answer), dtype=bool), ~np.eye(len(answer), dtype=bool)
-        if close(answer.T, expected):
+        diagonal = np.eye(len(answer), dtype=bool)
+        if close(answer.T):
             return "is transposed"
-        if close(answer[rest], expected[rest]):
+        if close(answer[~diagonal], expected[~diagonal]):
             return "is right but for the diagonal"
         if close(answer[diagonal], expected[diagonal]):
             return "is right on the diagonal only"
-    wrong = np.abs(answer - expected) > rtol * scale
-    return (f"is wrong in {wrong.sum()} of {wrong.size} entries, by up to "
-            f"{np.abs(answer - expected).max() / scale:.2g} of the largest" if scale and answer.size > 1 else
-            f"is too {'large' if answer.mean() > expected.mean() else 'small'}")
+    if scale and several:
+        error = np.abs(answer - expected)
+        wrong = np.count_nonzero(error > rtol * scale)
+        return f"is wrong in {wrong} of {error.size} entries, by up to {error.max() / scale:.2g} of the largest"
+    return f"is too {'large' if shift > 0 else 'small'}"

@@ -22,71 +22,38 @@ class Split(NamedTuple):
 
 
 def digits(rng, n_train, label_noise=0.0):
-    """Split scikit-learn's 1797 handwritten digits (8 × 8 pixels) into training and test examples.
+    """Split scikit-learn's 1797 handwritten digits (8 × 8 pixels) into training and test examples: a :class:`Split`.
 
     The 47 pixels whose standard deviation over all images exceeds 0.1 (intensities in [0, 1]) are standardized over
-    all images and divided by √47, so that inputs have mean squared norm 1. Labels take no part in this. Targets are
-    one-hot minus 0.1: their mean over classes is 0.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Draws the split and the label noise.
-    n_train : int
-        Number of training examples, 1 to 1796; the rest are test examples.
-    label_noise : float
-        Fraction in [0, 1] of training labels, each chosen independently, replaced by another class at random.
-
-    Returns
-    -------
-    Split
-        With inputs of 47 columns and targets of 10.
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range.
+    all images and divided by √47, so that inputs have mean squared norm 1; labels take no part in this. The 10
+    targets, one-hot minus 0.1, have mean 0 over classes. From ``rng`` come the split and the noise: a fraction
+    ``label_noise`` in [0, 1] of training labels, each chosen independently, is replaced by another class at random.
+    ``n_train`` is from 1 to 1796; the rest are test examples.
     """
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
     n_train = _validate.integer("n_train", n_train)
-    if n_train >= len(labels):
-        raise ValueError(f"n_train must leave a test example of the {len(labels)}; got {n_train}")
+    _validate.require(n_train < len(labels), f"n_train must leave a test example of the {len(labels)}; got {n_train}")
     x = images / 16
     x = x[:, x.std(axis=0) > 0.1]
     x = (x - x.mean(axis=0)) / (x.std(axis=0) * np.sqrt(x.shape[1]))
     order = _validate.generator("rng", rng).permutation(len(labels))
-    train, test = order[:n_train], order[n_train:]
-    noisy = _flip(rng, labels[train], label_noise)
-    return Split(x[train], _one_hot(noisy), noisy, x[test], _one_hot(labels[test]), labels[test])
+    return _split(rng, x[order], labels[order], n_train, label_noise)
 
 
 def mnist1d(rng, n_train, n_test, label_noise=0.0):
-    """Generate MNIST-1D: ten shapes of 40 points, shifted, scaled, sheared and blurred with noise.
+    """Generate MNIST-1D: ten shapes of 40 points, shifted, scaled, sheared and blurred with noise: a :class:`Split`.
 
     Made by the ``mnist1d`` package (Greydanus and Kobak, *Scaling down deep learning with MNIST-1D*, 2024) from a seed
-    that ``rng`` draws; NumPy's global random state is left as it was. Targets as in :func:`digits`.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Draws the examples and the label noise.
-    n_train, n_test : int
-        Numbers of examples; their sum must be a multiple of 10 (equally many of each class in all).
-    label_noise : float
-        As in :func:`digits`.
-
-    Returns
-    -------
-    Split
-        With inputs of 40 columns and targets of 10.
+    that ``rng`` draws; NumPy's global random state is left as it was. ``n_train + n_test`` must be a multiple of 10
+    (equally many of each class in all). Targets and ``label_noise`` as in :func:`digits`.
     """
     from mnist1d.data import get_dataset_args, make_dataset
 
     n_train, n_test = _validate.integer("n_train", n_train), _validate.integer("n_test", n_test)
-    if (n_train + n_test) % 10:
-        raise ValueError(f"n_train + n_test must be a multiple of 10; got {n_train} + {n_test}")
+    _validate.require((n_train + n_test) % 10 == 0,
+                      f"n_train + n_test must be a multiple of 10; got {n_train} + {n_test}")
     settings = get_dataset_args()
     settings.num_samples, settings.train_split = n_train + n_test, 0.5
     settings.seed = int(_validate.generator("rng", rng).integers(2**31))
@@ -96,15 +63,12 @@ def mnist1d(rng, n_train, n_test, label_noise=0.0):
     finally:
         np.random.set_state(state)
     x, labels = np.concatenate([made["x"], made["x_test"]]), np.concatenate([made["y"], made["y_test"]])
-    noisy = _flip(rng, labels[:n_train], label_noise)
-    return Split(x[:n_train], _one_hot(noisy), noisy, x[n_train:], _one_hot(labels[n_train:]), labels[n_train:])
+    return _split(rng, x, labels, n_train, label_noise)
 
 
-def _flip(rng, labels, label_noise):
-    label_noise = _validate.number("label_noise", label_noise, at_least=0, at_most=1)
-    flipped = rng.random(len(labels)) < label_noise
-    return np.where(flipped, (labels + rng.integers(1, 10, len(labels))) % 10, labels)
-
-
-def _one_hot(labels):
-    return np.eye(10)[labels] - 0.1
+def _split(rng, x, labels, n_train, label_noise):
+    train, test = labels[:n_train], labels[n_train:]
+    flipped = rng.random(n_train) < _validate.number("label_noise", label_noise, at_least=0, at_most=1)
+    train = np.where(flipped, (train + rng.integers(1, 10, n_train)) % 10, train)
+    targets = np.eye(10) - 0.1
+    return Split(x[:n_train], targets[train], train, x[n_train:], targets[test], test)

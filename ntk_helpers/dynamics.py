@@ -1,14 +1,13 @@
 r"""Dynamics under a fixed kernel: gradient descent by eigenmodes, trained ensembles, posterior, ridge.
 
-The book's clock: loss :math:`\tfrac12\sum_i\|f(x_i)-y_i\|^2` (a sum), so :math:`\dot f=-\Theta(f-y)`; time is
-learning rate times steps. Everything is computed in float64; arguments are never modified. A kernel of points
-with themselves must be symmetric (to half the digits of its dtype); if decomposed, eigenvalues down to minus
-the rounding level :math:`n\varepsilon\lambda_{\max}` count as zero and any below is refused. ``jitter`` adds
-that multiple (at least 0) of the mean diagonal to the diagonal of the training kernel. A ValueError names the
-argument if a shape does not fit, a number is out of range or not finite, or a kernel is singular and the
-answer hangs on eigenvalues that rounding has destroyed.
-
-Lee et al. is *Wide neural networks of any depth evolve as linear models under gradient descent*, 2019.
+The book's clock: loss :math:`\tfrac12\sum_i\|f(x_i)-y_i\|^2` (a sum), so :math:`\dot f=-\Theta(f-y)`; time is learning
+rate times steps. Targets ``y`` have shape (n,) or (n, k). All is computed in float64, and arguments are never
+modified. A kernel of points with themselves must be symmetric (to half the digits of its dtype); if decomposed,
+eigenvalues down to minus the rounding level :math:`n\varepsilon\lambda_{\max}` count as zero and any below is refused.
+``jitter`` adds that multiple (at least 0) of the mean diagonal to the diagonal of the training kernel. A ValueError
+names the argument if a shape does not fit, a number is out of range or not finite, or a kernel is singular and the
+answer hangs on eigenvalues lost in rounding. Lee et al.: *Wide neural networks of any depth evolve as linear models
+under gradient descent*, 2019.
 """
 
 import warnings
@@ -51,7 +50,7 @@ class Prediction(NamedTuple):
 
 def eigenmodes(theta, jitter=0.0):
     r"""Decompose the kernel of training points, (n, n): :math:`\Theta=V\,\mathrm{diag}(\lambda)V^\top`."""
-    return Eigenmodes(*_linalg.eigh("theta", theta, jitter)[:2])
+    return Eigenmodes(*_linalg.eigh("theta", theta, jitter))
 
 
 def critical_learning_rate(theta):
@@ -66,60 +65,40 @@ def kernel_gradient_flow(theta, y, times, *, f0=None, cross=None, f0_test=None, 
         f_t(x) &= f_0(x) + \Theta(x,X)\,V\,\mathrm{diag}((1-e^{-\lambda_it})/\lambda_i)V^\top(y-f_0(X)),\\
         f_\infty(x) &= f_0(x) + \Theta(x,X)\,\Theta(X,X)^{-1}(y-f_0(X))
 
-    (Lee et al., equations 8 to 11).
-
-    Parameters
-    ----------
-    theta : array, shape (n, n)
-        Kernel of the training points.
-    y : array, shape (n,) or (n, k)
-        Targets.
-    times : float, or array of shape (t,)
-        Times :math:`t\ge0`, ``np.inf`` allowed.
-    f0, f0_test : array, shaped as the outputs, or a number, optional
-        Outputs at time 0 on the training and the test points, given together; 0 if left out.
-    cross : array, shape (m, n), optional
-        Kernel between test points (rows) and training points.
-
-    Returns
-    -------
-    Trajectory
+    (Lee et al., equations 8 to 11). ``theta`` (n, n) is the kernel of the training points, ``cross`` (m, n), if given,
+    that between test points (rows) and these. ``times`` are one number or of shape (t,), at least 0, ``np.inf``
+    allowed. ``f0`` and ``f0_test`` are outputs at time 0, arrays or one number, given together; 0 if left out. Returns
+    a :class:`Trajectory`.
     """
     times = _times(times)
-    eigenvalues, vectors = _resolved("theta", _linalg.eigh("theta", theta, jitter), times)
-    return _trajectory(times, eigenvalues, vectors, _flow(eigenvalues, times), y, f0, cross, f0_test)
+    modes = _linalg.eigh("theta", theta, jitter, times)
+    return _trajectory(times, modes, _clock(modes[0], times), y, f0, cross, f0_test)
 
 
 def kernel_gradient_descent(theta, y, learning_rate, steps, *, f0=None, cross=None, f0_test=None, jitter=0.0):
     r"""Solve kernel gradient descent in steps, :math:`u\leftarrow u-\eta\,\Theta(u-y)`.
 
-    As :func:`kernel_gradient_flow`, with :math:`(1-\eta\lambda_i)^s` in place of :math:`e^{-\lambda_it}`.
-    Converges for :math:`\eta<2/\lambda_{\max}`; otherwise a RuntimeWarning names that bound, and what
-    diverges may overflow to infinity (to NaN where infinities cancel).
-
-    Parameters
-    ----------
-    learning_rate : float
-        Learning rate :math:`\eta>0`.
-    steps : int, or array of int, shape (t,)
-        An integer gives the whole path, steps 0, 1, …, ``steps``; an array gives those steps only.
+    As :func:`kernel_gradient_flow`, with :math:`(1-\eta\lambda_i)^s` in place of :math:`e^{-\lambda_it}` and a
+    ``learning_rate`` :math:`\eta>0`. An integer ``steps`` gives the whole path, steps 0, 1, …, ``steps``; an array of
+    them, shape (t,), gives those only. Converges for :math:`\eta<2/\lambda_{\max}`; otherwise a RuntimeWarning names
+    that bound, and what diverges may overflow to infinity (to NaN where infinities cancel).
     """
     learning_rate = _validate.number("learning_rate", learning_rate, above=0)
     if np.ndim(steps) == 0:
         steps = np.arange(_validate.integer("steps", steps, at_least=0) + 1)
     steps = _validate.array("steps", [_validate.integer("steps", s, at_least=0) for s in steps], ndim=1)
     times = learning_rate * steps
-    eigenvalues, vectors = _resolved("theta", _linalg.eigh("theta", theta, jitter), times)
-    clock = _descent(eigenvalues, learning_rate, steps)
-    path = _trajectory(times, eigenvalues, vectors, clock, y, f0, cross, f0_test)
-    if learning_rate >= _critical(eigenvalues):
-        warnings.warn(f"learning_rate {learning_rate:g} is not below the critical 2/lambda_max ="
-                      f" {_critical(eigenvalues):g}: gradient descent does not converge", RuntimeWarning, 2)
+    modes = _linalg.eigh("theta", theta, jitter, times)
+    path = _trajectory(times, modes, _clock(modes[0], times, learning_rate, steps), y, f0, cross, f0_test)
+    critical = _critical(path.eigenvalues)
+    if learning_rate >= critical:
+        warnings.warn(f"learning_rate {learning_rate:g} is not below the critical 2/lambda_max = {critical:g}:"
+                      " gradient descent does not converge", RuntimeWarning, 2)
     return path
 
 
 def trained_ensemble(train, y, times=np.inf, cross=None, test=None, *, layers="all", jitter=0.0):
-    r"""Predict by infinitely wide networks, random at the start and trained by gradient flow.
+    r"""Predict by infinitely wide networks, random at the start and trained by gradient flow: a :class:`Prediction`.
 
     .. math::
         \mu_t=P_t\,y,\qquad \Sigma_t=K(x,x')-P_tK(X,x')-K(x,X)P_t^\top+P_tK(X,X)P_t^\top,\qquad
@@ -128,32 +107,20 @@ def trained_ensemble(train, y, times=np.inf, cross=None, test=None, *, layers="a
     with :math:`K` the NNGP kernel (Lee et al., equation 16, for infinite time). Training the last layer only
     is :math:`\Theta=K`, at infinite time the NNGP posterior; training all layers is no prior's posterior.
 
-    Parameters
-    ----------
-    train, cross, test : pairs of arrays (nngp, ntk), as ``arch.kernels`` gives them
-        Of the training points, (n, n); between test points (rows) and training points, (m, n); of the test
-        points, (m, m), ``nngp`` alone used. Without the last two: the prediction on the training points.
-    y, times
-        As in :func:`kernel_gradient_flow`.
-    layers : {"all", "last"}
-        Which layers are trained.
-    jitter : float
-        Goes to the kernel that drives training. For ``layers="last"`` that is also the initial covariance of
-        the training points: there jitter acts as noise in the targets.
-
-    Returns
-    -------
-    Prediction
+    Kernels are pairs (nngp, ntk), as ``arch.kernels`` gives them: ``train`` (n, n) of the training points, ``cross``
+    (m, n) between test points (rows) and these, ``test`` (m, m), ``nngp`` alone used; without the last two the
+    prediction is on the training points. ``times`` as in :func:`kernel_gradient_flow`; ``layers``, "all" or "last", are
+    trained. ``jitter`` goes to the kernel that drives training; with "last" that is also the initial covariance of the
+    training points: there it acts as noise in the targets.
     """
-    if layers not in ("all", "last"):
-        raise ValueError(f'layers must be "all" or "last"; got {layers!r}')
-    if (cross is None) != (test is None):
-        raise ValueError(f"cross and test go together; got only {'test' if cross is None else 'cross'}")
+    _validate.require(layers in ("all", "last"), f'layers must be "all" or "last"; got {layers!r}')
+    _validate.require((cross is None) == (test is None),
+                      f"cross and test go together; got only {'test' if cross is None else 'cross'}")
     times, (nngp, ntk) = _times(times), _pair("train", train)
-    name, driver = ("train.ntk", ntk) if layers == "all" else ("train.nngp", nngp)
-    eigenvalues, vectors = _resolved(name, _linalg.eigh(name, driver, jitter), times)
+    driver = ("train.ntk", ntk) if layers == "all" else ("train.nngp", nngp)
+    eigenvalues, vectors = _linalg.eigh(*driver, jitter, times)
     y = _validate.array("y", y, ndim=(1, 2), rows=len(vectors))
-    decay, gain = _flow(eigenvalues, times)
+    decay, gain = _clock(eigenvalues, times)
     target = vectors.T @ y.reshape(len(y), -1)
     # A sandwich of the initial covariance, here in the eigenbasis of the kernel that drives training.
     initial = np.diag(eigenvalues)
@@ -176,23 +143,13 @@ def trained_ensemble(train, y, times=np.inf, cross=None, test=None, *, layers="a
 
 
 def gp_posterior(kernel, y, cross, test, *, noise_variance=0.0, jitter=0.0):
-    r"""Condition a centered Gaussian process on targets with noise of variance :math:`\sigma^2`.
+    r"""Condition a centered Gaussian process on targets with noise of variance :math:`\sigma^2`: a :class:`Prediction`.
 
     .. math::
         \mu=K(x,X)\,(K+\sigma^2I)^{-1}y,\qquad \Sigma=K(x,x')-K(x,X)\,(K+\sigma^2I)^{-1}K(X,x'),
 
-    the posterior of the function, without noise (Rasmussen and Williams 2006, equations 2.22 to 2.24).
-
-    Parameters
-    ----------
-    kernel, cross, test : array, shape (n, n), (m, n) and (m, m)
-        Covariance of training points, between test points (rows) and training points, and of test points.
-    y : array, shape (n,) or (n, k)
-        Targets.
-
-    Returns
-    -------
-    Prediction
+    the posterior of the function, without noise (Rasmussen and Williams 2006, equations 2.22 to 2.24). Covariances:
+    ``kernel`` (n, n) of the training points, ``cross`` (m, n) between test points and these, ``test`` (m, m).
     """
     from scipy.linalg import solve_triangular
 
@@ -204,11 +161,11 @@ def gp_posterior(kernel, y, cross, test, *, noise_variance=0.0, jitter=0.0):
 
 
 def kernel_ridge(kernel, y, cross, *, ridge=0.0, jitter=0.0):
-    r"""Predict by kernel ridge regression, :math:`K(x,X)\,(K(X,X)+\rho I)^{-1}y`.
+    r"""Predict by kernel ridge regression, :math:`K(x,X)\,(K(X,X)+\rho I)^{-1}y`, of shape (m,) or (m, k).
 
-    Minimizes :math:`\tfrac12\sum_i(f(x_i)-y_i)^2+\tfrac\rho2\|f\|^2`, in the norm of the kernel's function
-    space, for one :math:`\rho\ge0`. Parameters as in :func:`gp_posterior`, whose mean this is; for the
-    training points themselves ``cross=kernel``. The result has shape (m,) or (m, k).
+    Minimizes :math:`\tfrac12\sum_i(f(x_i)-y_i)^2+\tfrac\rho2\|f\|^2`, in the norm of the kernel's function space, for
+    one :math:`\rho\ge0`. Parameters as in :func:`gp_posterior`, whose mean this is; for the training points themselves
+    ``cross=kernel``.
     """
     from scipy.linalg import cho_solve
 
@@ -222,12 +179,12 @@ def _regression(kernel, y, cross, name, shift, jitter):
     return factor, y, _validate.array("cross", cross, columns=len(factor))
 
 
-def _trajectory(times, eigenvalues, vectors, clock, y, f0, cross, f0_test):
+def _trajectory(times, modes, clock, y, f0, cross, f0_test):
+    (eigenvalues, vectors), (decay, gain) = modes, (factor[..., None] for factor in clock)
     y = _validate.array("y", y, ndim=(1, 2), rows=len(vectors))
     if (f0_test is not None and cross is None) or (cross is not None and (f0 is None) != (f0_test is None)):
         raise ValueError("f0 and f0_test must be given together where cross is; "
                          f"got {'only f0' if f0_test is None else 'f0_test without f0 or cross'}")
-    decay, gain = (factor[..., None] for factor in clock)
     start = vectors.T @ (_outputs("f0", f0, y.shape) - y).reshape(len(y), -1)
     shape, test = (*times.shape, -1, *y.shape[1:]), None
     with np.errstate(over="ignore", invalid="ignore"):  # beyond the critical learning rate
@@ -246,51 +203,38 @@ def _apply(matrix, modes):
     return np.moveaxis(np.tensordot(modes, matrix, axes=(1, 1)), 2, 1)
 
 
-def _resolved(name, modes, times):
-    """Return the eigenmodes; refuse times at which modes of eigenvalues lost in rounding would have moved."""
-    eigenvalues, vectors, rounding = modes
-    if eigenvalues[-1] <= rounding and (times * rounding >= 1).any():
-        raise _linalg.singular(name, f", or ask for times well below {1 / rounding:.1g}")
-    return eigenvalues, vectors
-
-
 def _critical(eigenvalues):
     return 2 / eigenvalues[0] if eigenvalues[0] > 0 else np.inf
 
 
-def _flow(eigenvalues, times):
-    """Return exp(-λt) and (1 - exp(-λt))/λ, each (t, n)."""
-    z = np.atleast_1d(times)[:, None] * eigenvalues
-    return np.exp(-z), _gain(-np.expm1(-z), eigenvalues, times)
-
-
-def _descent(eigenvalues, learning_rate, steps):
-    """Return (1 - ηλ)^s and (1 - (1 - ηλ)^s)/λ, each (t, n)."""
-    z, s = learning_rate * eigenvalues, steps[:, None]
-    logs = s * np.log1p(-np.minimum(z, 0.5))  # keeps the digits of a small z
-    with np.errstate(over="ignore"):
-        power = (1 - z) ** s
-    decay, lost = np.where(z < 0.5, (np.exp(logs), -np.expm1(logs)), (power, 1 - power))
-    return decay, _gain(lost, eigenvalues, learning_rate * steps)
-
-
-def _gain(lost, eigenvalues, times):
-    gain = np.broadcast_to(np.atleast_1d(times)[:, None], lost.shape).copy()  # the limit at λ = 0
-    return np.divide(lost, eigenvalues, out=gain, where=eigenvalues > 0)
+def _clock(eigenvalues, times, learning_rate=None, steps=None):
+    """Return exp(-λt), with steps (1 - ηλ)^s, and what it lacks to 1, divided by λ: each (t, n)."""
+    t = np.atleast_1d(times)[:, None]
+    if steps is None:
+        exponent = -t * eigenvalues
+    else:
+        z, s = learning_rate * eigenvalues, steps[:, None]
+        exponent = s * np.log1p(-np.minimum(z, 0.5))  # keeps the digits of a small z
+    decay, lost = np.exp(exponent), -np.expm1(exponent)
+    if steps is not None:
+        with np.errstate(over="ignore"):
+            power = (1 - z) ** s
+        decay, lost = np.where(z < 0.5, (decay, lost), (power, 1 - power))
+    limit = np.broadcast_to(t, lost.shape).copy()  # at λ = 0
+    return decay, np.divide(lost, eigenvalues, out=limit, where=eigenvalues > 0)
 
 
 def _times(value):
     big = np.finfo(np.float32).max  # stands for infinity, which the check refuses
     times = _validate.array("times", np.nan_to_num(value, nan=np.nan, posinf=big, neginf=-big), ndim=(0, 1))
-    if (times < 0).any():
-        raise ValueError(f"times must be at least 0; got {times.min():g}")
+    _validate.require((times >= 0).all(), f"times must be at least 0; got {times.min():g}")
     return np.where(times == big, np.inf, times)
 
 
 def _outputs(name, value, shape):
     value = _validate.array(name, 0.0 if value is None else value, ndim=(0, len(shape)))
-    if value.ndim and value.shape != shape:
-        raise ValueError(f"{name} must be a number or of the outputs' shape {shape}; got shape {value.shape}")
+    _validate.require(value.shape in ((), shape),
+                      f"{name} must be a number or of the outputs' shape {shape}; got shape {value.shape}")
     return value
 
 

@@ -8,29 +8,14 @@ from . import _validate
 
 
 def fourier_features(rng, inputs, count, bandwidth=1.0):
-    r"""Draw random Fourier features of the Gaussian kernel.
+    r"""Draw ``count`` random Fourier features of the Gaussian kernel.
 
     .. math::
         z_j(x) = \sqrt2\cos(w_j^\top x + b_j),\qquad w_j\sim\mathcal N(0, I/s^2),\quad b_j\sim U[0, 2\pi],
 
-    with bandwidth :math:`s`; :math:`\mathbb E[z_j(x)z_j(x')]=\exp(-\|x-x'\|^2/2s^2)`.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    inputs, count : int
-        Input dimension and number of features.
-    bandwidth : float
-        Length :math:`s` over which the kernel decays, in units of the inputs.
-
-    Returns
-    -------
-    callable
-        Maps inputs of shape (n, inputs) to features of shape (n, count).
-
-    References
-    ----------
-    Rahimi and Recht, *Random features for large-scale kernel machines*, NeurIPS 2007.
+    with bandwidth :math:`s>0`, a length in units of the inputs: :math:`\mathbb E[z_j(x)z_j(x')]=e^{-\|x-x'\|^2/2s^2}`.
+    Returns a function from arrays of shape (n, inputs) to features of shape (n, count). Rahimi and Recht, *Random
+    features for large-scale kernel machines*, NeurIPS 2007.
     """
     _validate.generator("rng", rng)
     inputs, count = _validate.integer("inputs", inputs), _validate.integer("count", count)
@@ -40,12 +25,12 @@ def fourier_features(rng, inputs, count, bandwidth=1.0):
 
 
 def relu_features(rng, inputs, count, bias_std=0.0):
-    r"""Draw random ReLU features: the hidden layer of a network that is never trained.
+    r"""Draw ``count`` random ReLU features: the hidden layer of a network that is never trained.
 
     .. math::
-        z_j(x) = \sqrt2\,\max(0, w_j^\top x + \sigma_b b_j),\qquad w_j\sim\mathcal N(0, I),\quad b_j\sim\mathcal N(0,1).
+        z_j(x) = \sqrt2\max(0, w_j^\top x + \sigma_b b_j),\qquad w_j\sim\mathcal N(0, I),\quad b_j\sim\mathcal N(0,1),
 
-    Parameters, result and errors as in :func:`fourier_features`; ``bias_std`` is :math:`\sigma_b\ge0`.
+    with :math:`\sigma_b\ge0` the ``bias_std``; returns a function as :func:`fourier_features` does.
     """
     _validate.generator("rng", rng)
     inputs, count = _validate.integer("inputs", inputs), _validate.integer("count", count)
@@ -58,34 +43,16 @@ def least_squares(z, y, ridge=0.0):
     r"""Solve least squares by the singular value decomposition of the features.
 
     .. math::
-        \hat c = \arg\min_c \|Zc-y\|^2 + \lambda\|c\|^2 = V\,\mathrm{diag}\!\Big(\frac{s_i}{s_i^2+\lambda}\Big)U^\top y,
+        \hat c = \arg\min_c \|Zc-y\|^2 + \lambda\|c\|^2 = V\,\mathrm{diag}\Big(\frac{s_i}{s_i^2+\lambda}\Big)U^\top y,
 
-    and for :math:`\lambda=0` the solution of minimum norm (singular values at rounding level count as zero).
-
-    Parameters
-    ----------
-    z : array, shape (n, p)
-        Features; a row is an example.
-    y : array, shape (n,) or (n, k)
-        Targets.
-    ridge : float, or array of shape (r,)
-        Penalty :math:`\lambda\ge0`; several share one decomposition.
-
-    Returns
-    -------
-    array, shape (p,) or (p, k); for several ridges (r, p) or (r, p, k)
-        Coefficients.
-
-    Raises
-    ------
-    ValueError
-        If an array is not finite, has the wrong number of axes or no entries, lengths differ, or a ridge is negative.
+    and for :math:`\lambda=0` the solution of minimum norm (singular values at rounding level count as zero). Features
+    ``z`` have shape (n, p), a row for each example, targets ``y`` (n,) or (n, k), the coefficients (p,) or (p, k).
+    Several penalties ``ridge`` :math:`\lambda\ge0`, of shape (r,), share one decomposition and give a first axis more.
     """
     z = _validate.array("z", z)
     y = _validate.array("y", y, ndim=(1, 2), rows=len(z))
     ridge = _validate.array("ridge", ridge, ndim=(0, 1))
-    if (ridge < 0).any():
-        raise ValueError(f"ridge must not be negative; got {ridge.min():g}")
+    _validate.require((ridge >= 0).all(), f"ridge must not be negative; got {ridge.min():g}")
     u, s, vt = np.linalg.svd(z, full_matrices=False)
     kept = s > np.finfo(s.dtype).eps * max(z.shape) * s[0]
     u, s, vt = u[:, kept], s[kept], vt[kept]
@@ -104,40 +71,21 @@ class Path(NamedTuple):
 
 
 def least_squares_path(z_train, y_train, z_test, sizes, ridges=(0.0,)):
-    r"""Fit least squares on the first :math:`N` features, divided by :math:`\sqrt N`, for a whole list of sizes.
+    r"""Fit :func:`least_squares` on the first :math:`N` features, divided by :math:`\sqrt N`, for each of ``sizes``.
 
-    Parameters
-    ----------
-    z_train, z_test : array, shape (n, p) and (n_test, p)
-        Features, as :func:`fourier_features` and :func:`relu_features` give them.
-    y_train : array, shape (n, k)
-        Targets.
-    sizes : sequence of int
-        Numbers of features :math:`N`, each from 1 to p.
-    ridges : sequence of float
-        Penalties :math:`\lambda\ge0` of :func:`least_squares`; 0 is the minimum-norm solution.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    ValueError
-        As in :func:`least_squares`, or if a size is not an integer from 1 to p.
+    Features ``z_train`` (n, p) and ``z_test`` (n_test, p) as :func:`fourier_features` gives them, targets ``y_train``
+    (n, k), sizes :math:`N` from 1 to p; returns a :class:`Path`. With ridge 0 the norm is the least possible.
     """
     z_train = _validate.array("z_train", z_train)
     y_train = _validate.array("y_train", y_train, rows=len(z_train))
     z_test = _validate.array("z_test", z_test, columns=z_train.shape[1])
     ridges = _validate.array("ridges", ridges, ndim=1)
     sizes = [_validate.integer("sizes", size) for size in sizes]
-    if not sizes or max(sizes) > z_train.shape[1]:
-        raise ValueError(f"sizes must hold numbers from 1 to {z_train.shape[1]}, the features given; got {sizes}")
-    train, test, norm = [], [], []
+    _validate.require(sizes and max(sizes) <= z_train.shape[1],
+                      f"sizes must hold numbers from 1 to {z_train.shape[1]}, the features given; got {sizes}")
+    fits = []
     for size in sizes:
         scale = 1 / np.sqrt(size)
         c = least_squares(z_train[:, :size] * scale, y_train, ridges)
-        train.append(z_train[:, :size] @ c * scale)
-        test.append(z_test[:, :size] @ c * scale)
-        norm.append(np.linalg.norm(c, axis=(1, 2)))
-    return Path(np.array(sizes), np.array(train), np.array(test), np.array(norm))
+        fits.append((*(z[:, :size] @ c * scale for z in (z_train, z_test)), np.linalg.norm(c, axis=(1, 2))))
+    return Path(np.array(sizes), *map(np.array, zip(*fits)))

@@ -42,19 +42,11 @@ def static():
 
 
 def subplots(rows=1, columns=1, size=(6.0, 3.4), **options):
-    """Return a figure and its axes in house style (which becomes matplotlib's style from here on).
+    """Return a figure and its grid of axes in house style (which becomes matplotlib's style from here on).
 
-    Margins are fixed, in inches: frames of an interactive figure do not jump, and drawing takes half the time that
-    a layout engine needs.
-
-    Parameters
-    ----------
-    rows, columns : int
-        Grid of axes.
-    size : (float, float)
-        Width and height in inches; 6 inches fill a column of the book.
-    **options
-        For :meth:`matplotlib.figure.Figure.subplots` (``sharex``, ``width_ratios``, ...).
+    ``size`` is width and height in inches (6 fill a column of the book), ``options`` are those of
+    :meth:`matplotlib.figure.Figure.subplots` (``sharex``, ``width_ratios``, ...). Margins are fixed, in inches: frames
+    of an interactive figure do not jump, and drawing takes half the time that a layout engine needs.
     """
     matplotlib.rcParams.update(_STYLE)
     width, height = size
@@ -71,37 +63,19 @@ def subplots(rows=1, columns=1, size=(6.0, 3.4), **options):
 def curves(x, lines, *, xlabel, ylabel, ax=None, mark=None, **settings):
     """Draw named curves over one axis, and return the figure.
 
-    Parameters
-    ----------
-    x : array, shape (n,)
-        Common abscissa.
-    lines : dict of str to array, shape (n,)
-        Curves by the name the legend gives them; NaN leaves a gap. A name that starts with an underscore is drawn
-        thin and gray and is left out of the legend.
-    xlabel, ylabel : str
-        Axis labels, with units where there are any.
-    ax : matplotlib Axes, optional
-        Where to draw; a new figure if not given.
-    mark : (float, str), optional
-        A dotted vertical line at this abscissa, with its name.
-    **settings
-        For :meth:`matplotlib.axes.Axes.set` (``xscale``, ``yscale``, ``ylim``, ...).
-
-    Raises
-    ------
-    ValueError
-        If a curve's length is not that of ``x``, or there is no curve.
+    ``x`` has shape (n,), ``lines`` is a dict of curves of this shape by the name the legend gives them; NaN leaves a
+    gap, and a name that starts with an underscore is drawn thin and gray and is left out of the legend. ``xlabel`` and
+    ``ylabel`` have units where there are any. ``ax`` is where to draw (a new figure if not given), ``mark`` an
+    abscissa and the name of a dotted line there, ``settings`` are those of :meth:`matplotlib.axes.Axes.set`
+    (``yscale``, ...).
     """
     x = _validate.array("x", x, ndim=1)
-    if not lines:
-        raise ValueError("lines must name at least one curve; got none")
-    if ax is None:
-        _, ax = subplots()
+    _validate.require(lines, "lines must name at least one curve; got none")
+    ax = subplots()[1] if ax is None else ax
     styles = itertools.cycle(["-", "--", "-.", ":"])  # curves differ by more than color
     for name, y in lines.items():
         y = np.asarray(y, dtype=float)
-        if y.shape != x.shape:
-            raise ValueError(f"lines[{name!r}] must have the shape of x, {x.shape}; got {y.shape}")
+        _validate.require(y.shape == x.shape, f"lines[{name!r}] must have the shape of x, {x.shape}; got {y.shape}")
         if name.startswith("_"):
             ax.plot(x, y, color=GRAY, linewidth=0.8, alpha=0.6)
         else:
@@ -119,7 +93,7 @@ def curves(x, lines, *, xlabel, ylabel, ax=None, mark=None, **settings):
 def svg(fig):
     """Return a figure as SVG text that follows the page: black becomes ``currentColor``."""
     buffer = io.StringIO()
-    fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    fig.savefig(buffer, format="svg", metadata=dict.fromkeys(["Date", "Creator", "Format", "Type"]))
     text = buffer.getvalue()
     text = text[text.index("<svg"):]
     text = re.sub(r"<defs>\s*<style type=\"text/css\">.*?</style>\s*</defs>", "", text, flags=re.S)
@@ -130,22 +104,12 @@ def svg(fig):
 
 
 def inline_svg(text, alt, prefix):
-    """Return SVG text ready to stand in a page: scaled to its column, named for screen readers, ids made unique.
+    """Return SVG text ready to stand in a page: scaled to its column, and with ``alt`` to say in words what is seen.
 
-    Parameters
-    ----------
-    text : str
-        An SVG document.
-    alt : str
-        What is seen, in words.
-    prefix : str
-        Put before each id, and each reference to one, so that several figures can share a page.
+    ``prefix`` is put before each id, and each reference to one, so that several figures can share a page.
     """
-    if not alt or not alt.strip():
-        raise ValueError("alt must say what the figure shows; got an empty text")
-    text = text[text.index("<svg"):]
-    text = re.sub(r'(?<=\bid=")', f"{prefix}-", text)
-    text = re.sub(r'(?<=href="#)|(?<=url\(#)', f"{prefix}-", text)
+    _validate.require(alt and alt.strip(), "alt must say what the figure shows; got an empty text")
+    text = re.sub(r'(?<=\bid=")|(?<=href="#)|(?<=url\(#)', f"{prefix}-", text[text.index("<svg"):])
     head, body = text.split(">", 1)
     width = re.search(r'\bwidth="([\d.]+)pt"', head)
     head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)

@@ -10,6 +10,7 @@ from html import escape
 
 import matplotlib.figure
 
+from . import _validate
 from .figures import inline_svg, static, svg
 
 _STYLE = """
@@ -37,101 +38,88 @@ def explore(draw, **controls):
     """Show ``draw(...)`` as a figure with one slider for each control.
 
     In a live session the sliders recompute the figure. In a page built without a kernel (``NTK_STATIC=1``) each
-    combination of values is drawn beforehand, and the sliders choose among the frames: no kernel, no network.
+    combination of values is drawn beforehand, and the sliders choose among the frames: no kernel, no network. The
+    object returned displays itself; its plain text is one line naming the figure and the controls.
 
-    Parameters
-    ----------
-    draw : callable
-        Takes one value of each control by name and returns a matplotlib figure. Its docstring says what is seen: it
-        is the text alternative of the figure, followed by the values of the controls.
-    **controls : sequence, or dict of str to value
-        Values of each control in the order of the slider, or a dict from their labels to the values. The name of the
-        slider is the control's, with underscores as spaces.
-
-    Returns
-    -------
-    An object that displays itself. Its plain text is one line naming the figure and the controls.
-
-    Raises
-    ------
-    ValueError
-        If a control is empty or not a sequence, has two equal labels, is not a parameter of ``draw``, if ``draw``
-        needs a parameter that has no control, has no docstring, or returns something other than a figure with data.
+    ``draw`` takes one value of each control by name and returns a matplotlib figure with data. Its docstring says what
+    is seen: it is the text alternative of the figure, followed by the values of the controls. Each control is a
+    sequence of values in the order of the slider, or a dict from their labels, all different, to the values; its
+    slider bears its name, with underscores as spaces.
     """
-    if not callable(draw):
-        raise ValueError(f"draw must be a function that returns a figure; got {type(draw).__name__}")
+    _validate.require(callable(draw), f"draw must be a function that returns a figure; got {type(draw).__name__}")
     name = getattr(draw, "__name__", "draw")
-    if not inspect.getdoc(draw):
-        raise ValueError(f"draw must have a docstring that says what is seen; {name} has none")
-    if not controls:
-        raise ValueError(f"controls must name at least one parameter of {name}; got none")
+    _validate.require(inspect.getdoc(draw), f"draw must have a docstring that says what is seen; {name} has none")
+    _validate.require(controls, f"controls must name at least one parameter of {name}; got none")
     try:
         inspect.signature(draw).bind(**dict.fromkeys(controls))
     except TypeError as error:
         raise ValueError(f"controls must match the parameters of {name}{inspect.signature(draw)}: {error}") from None
-    controls = {control: _labelled(control, values) for control, values in controls.items()}
-    return (_Static if static() else _Live)(draw, name, controls)
+    return Explorer(draw, name, {control: _labelled(control, values) for control, values in controls.items()})
 
 
 def _labelled(control, values):
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ValueError(f"control {control} must be a sequence of values or a dict; got {values!r}")
-    if not isinstance(values, Mapping):
-        values = list(values)
-        labels = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in values]
-        if len(set(labels)) < len(labels):
-            raise ValueError(f"control {control} must have distinct labels; got {', '.join(labels)}")
-        values = dict(zip(labels, values))
-    if not values:
-        raise ValueError(f"control {control} must have at least one value; got none")
-    return {str(label): value for label, value in values.items()}
+    """Return the values of a control by their labels."""
+    _validate.require(isinstance(values, Iterable) and not isinstance(values, str),
+                      f"control {control} must be a sequence of values or a dict; got {values!r}")
+    if isinstance(values, Mapping):
+        pairs = [(str(label), value) for label, value in values.items()]
+    else:
+        pairs = [(f"{value:.4g}" if isinstance(value, float) else str(value), value) for value in values]
+    _validate.require(pairs, f"control {control} must have at least one value; got none")
+    _validate.require(len(dict(pairs)) == len(pairs),
+                      f"control {control} must have distinct labels; got {', '.join(label for label, _ in pairs)}")
+    return dict(pairs)
 
 
-class _Explorer:
+class Explorer:
+    """Displays itself by frames, drawn at once so that a failing one fails its cell, or by widgets that recompute."""
+
     def __init__(self, draw, name, controls):
         self.draw, self.name, self.controls = draw, name, controls
+        self.html = self._render() if static() else None
 
     def __repr__(self):
         ranges = "; ".join(f"{_words(c)}: {', '.join(values)}" for c, values in self.controls.items())
         frames = math.prod(map(len, self.controls.values()))
         return f"interactive figure {self.name} ({ranges}), {frames} frames"
 
+    def _repr_mimebundle_(self, **options):
+        shown = {"text/html": self.html} if self.html else self.widget()._repr_mimebundle_(**options)
+        return {**shown, "text/plain": repr(self)}
+
     def frame(self, labels):
         """Draw the figure for one label of each control, in their order."""
         fig = self.draw(**{c: self.controls[c][label] for c, label in zip(self.controls, labels)})
-        if not isinstance(fig, matplotlib.figure.Figure):
-            raise ValueError(f"draw must return a matplotlib figure; {self.name} returned {type(fig).__name__}")
-        if not any(ax.has_data() for ax in fig.axes):
-            raise ValueError(f"draw must draw something; {self.name} left its axes empty at {', '.join(labels)}")
+        _validate.require(isinstance(fig, matplotlib.figure.Figure),
+                          f"draw must return a matplotlib figure; {self.name} returned {type(fig).__name__}")
+        _validate.require(any(ax.has_data() for ax in fig.axes),
+                          f"draw must draw something; {self.name} left its axes empty at {', '.join(labels)}")
         return fig
 
+    def widget(self):
+        """Return the sliders and the figure; an error in ``draw`` shows where the figure would be."""
+        import ipywidgets
+        from IPython.display import display
 
-class _Static(_Explorer):
-    """All frames, drawn at once, so that a failing one fails its cell."""
-
-    def __init__(self, draw, name, controls):
-        super().__init__(draw, name, controls)
-        self.html = self._render()
-
-    def _repr_mimebundle_(self, **_):
-        return {"text/plain": repr(self), "text/html": self.html}
+        look = {"continuous_update": False, "style": {"description_width": "initial"}, "layout": {"width": "32rem"}}
+        sliders = {c: ipywidgets.SelectionSlider(options=list(values), description=_words(c), **look)
+                   for c, values in self.controls.items()}
+        picture = ipywidgets.interactive_output(lambda **labels: display(self.frame(labels.values())), sliders)
+        return ipywidgets.VBox([picture, *sliders.values()])
 
     def _render(self):
         combinations = list(itertools.product(*self.controls.values()))
         pictures = [svg(self.frame(labels)) for labels in combinations]
         uid = "ntk-" + hashlib.sha256("".join([repr(self), *pictures]).encode()).hexdigest()[:10]
-        seen = " ".join(inspect.getdoc(self.draw).split())
-        frames = []
+        seen, frames = " ".join(inspect.getdoc(self.draw).split()), []
         for k, (labels, picture) in enumerate(zip(combinations, pictures)):
             at = ", ".join(f"{_words(c)} {label}" for c, label in zip(self.controls, labels))
-            hidden = "" if k == 0 else " hidden"
             picture = inline_svg(picture, f"{seen} Now: {at}.", f"{uid}-{k}")
-            frames.append(f'<div data-frame="{k}"{hidden}>{picture}</div>')
+            frames.append(f'<div data-frame="{k}"{" hidden" if k else ""}>{picture}</div>')
         return (f'<div class="ntk-explore" id="{uid}" role="group" '
                 f'aria-label="interactive figure: {escape(_words(self.name))}" data-lm-suppress-shortcuts="true">'
-                f"<style>{_STYLE}</style>"
-                + "".join(frames) + "".join(self._control(uid, c) for c in self.controls)
-                + f"<script>{_SCRIPT % json.dumps(uid)}</script></div>")
+                f"<style>{_STYLE}</style>{''.join(frames)}{''.join(self._control(uid, c) for c in self.controls)}"
+                f"<script>{_SCRIPT % json.dumps(uid)}</script></div>")
 
     def _control(self, uid, control):
         labels = list(self.controls[control])
@@ -139,26 +127,6 @@ class _Static(_Explorer):
                 f'<input id="{uid}-{control}" type="range" min="0" max="{len(labels) - 1}" step="1" value="0" '
                 f'autocomplete="off" aria-valuetext="{escape(labels[0])}" data-labels="{escape(json.dumps(labels))}">'
                 f'<output for="{uid}-{control}">{escape(labels[0])}</output></div>')
-
-
-class _Live(_Explorer):
-    """Widgets that recompute; an error in ``draw`` shows where the figure would be."""
-
-    def widget(self):
-        import ipywidgets
-        from IPython.display import display
-
-        sliders = {c: ipywidgets.SelectionSlider(options=list(values), description=_words(c), continuous_update=False,
-                                                 style={"description_width": "initial"},
-                                                 layout=ipywidgets.Layout(width="32rem"))
-                   for c, values in self.controls.items()}
-        picture = ipywidgets.interactive_output(lambda **labels: display(self.frame(labels.values())), sliders)
-        return ipywidgets.VBox([picture, *sliders.values()])
-
-    def _ipython_display_(self):
-        from IPython.display import display
-
-        display(self.widget())
 
 
 def _words(name):

@@ -19,77 +19,49 @@ class Kernels(NamedTuple):
 
 
 def gram(layers, x1, x2=None, *, dtype=float, threads=1, progress=None):
-    r"""Return the infinite-width kernels of every row of ``x1`` with every row of ``x2``.
+    r"""Return the infinite-width kernels of every row of ``x1`` with every row of ``x2``: :class:`Kernels` (n1, n2).
 
     .. math::
-        K^{(1)}=\sigma_w^2\,x^\top x'/d+\sigma_b^2,\qquad
-        K^{(l+1)}=\sigma_w^2\,\mathbb E[\phi(u)\phi(v)]+\sigma_b^2,
-
-    .. math::
-        \Theta^{(1)}=K^{(1)},\qquad
+        K^{(1)}&=\sigma_w^2\,x^\top x'/d+\sigma_b^2,\qquad K^{(l+1)}=\sigma_w^2\,\mathbb E[\phi(u)\phi(v)]+\sigma_b^2,\\
+        \Theta^{(1)}&=K^{(1)},\qquad
         \Theta^{(l+1)}=K^{(l+1)}+\sigma_w^2\,\mathbb E[\phi'(u)\phi'(v)]\,\Theta^{(l)},
 
-    with :math:`(u,v)\sim\mathcal N(0,K^{(l)}|_{x,x'})`, for each dense layer and the activation before it;
-    residual layers as in :class:`ntk_helpers.layers.Residual`. The matrices are filled tile by tile, without
-    further arrays of their size. Nearly parallel inputs, whose covariance alone no longer tells their angle,
-    are done again with the determinant carried along; the diagonal is that of :func:`diagonal`.
+    with :math:`(u,v)\sim\mathcal N(0,K^{(l)}|_{x,x'})`, for each dense layer and the activation before it; residual
+    layers as in :class:`ntk_helpers.layers.Residual`. The matrices are filled tile by tile, without further arrays of
+    their size. Nearly parallel inputs, whose covariance alone no longer tells their angle, are done again with the
+    determinant carried along; the diagonal is that of :func:`diagonal`. Lee et al., *Deep neural networks as Gaussian
+    processes*, ICLR 2018; Jacot, Gabriel and Hongler, *Neural tangent kernel*, NeurIPS 2018.
 
-    Parameters
-    ----------
-    layers : sequence of layers
-        Of an :class:`ntk_helpers.layers.Architecture`.
-    x1, x2 : array, shape (n1, d) and (n2, d)
-        Inputs; without ``x2`` the kernels of ``x1`` with itself, exactly symmetric, at half the cost.
-    dtype : float64 (default) or float32
-        Precision of the computation and of the result, whatever that of the inputs.
-    threads : int
-        Threads to work on; the result does not depend on it.
-    progress : callable, optional
-        Called as ``progress(done, of)`` whenever another part of the rows is done.
-
-    Returns
-    -------
-    Kernels
-        ``nngp`` and ``ntk``, each of shape (n1, n2).
-
-    Raises
-    ------
-    ValueError
-        If an input is not a finite matrix, numbers of columns differ, the result could not fit in memory, or
-        its numbers or their squares are out of the precision's range.
-
-    References
-    ----------
-    Lee et al., *Deep neural networks as Gaussian processes*, ICLR 2018; Jacot, Gabriel and Hongler, *Neural
-    tangent kernel: convergence and generalization in neural networks*, NeurIPS 2018.
+    ``layers`` are those of an architecture, ``x1`` and ``x2`` arrays of shapes (n1, d) and (n2, d). Without ``x2``:
+    the kernels of ``x1`` with itself, exactly symmetric, at half the cost. ``dtype``, float64 or float32, is the
+    precision of the computation and of the result; the result does not depend on the number of ``threads``. A function
+    ``progress`` is called as ``progress(done, of)`` at each part done. A ValueError says if an argument does not fit,
+    the result could not fit in memory, or its numbers or their squares are out of the precision's range.
     """
-    dtype = _precision(dtype)
-    threads = _validate.integer("threads", threads)
-    if progress is not None and not callable(progress):
-        raise ValueError(f"progress must be callable as progress(done, of); got {progress!r}")
-    symmetric = x2 is None
-    _size(x1, x2, dtype)
+    dtype, threads, symmetric = _validate.precision(dtype), _validate.integer("threads", threads), x2 is None
+    _validate.require(progress is None or callable(progress),
+                      f"progress must be callable as progress(done, of); got {progress!r}")
+    n1, n2 = (len(x) if hasattr(x, "__len__") and np.iterable(x) else 1 for x in (x1, x1 if symmetric else x2))
+    _validate.require(2 * n1 * n2 * dtype.itemsize <= 2**46,
+                      f"x1 and x2 must be short enough for two matrices to fit in memory; got {n1} and {n2} rows")
     x1, exact = _inputs("x1", x1, dtype, layers)
     x2 = x1 if symmetric else _inputs("x2", x2, dtype, layers, columns=x1.shape[1])[0]
-    result = Kernels(np.empty((len(x1), len(x2)), dtype), np.empty((len(x1), len(x2)), dtype))
-    bands = _split(len(x1), ROWS)
-    width = _split(len(x2), COLUMNS)[0].stop
-    spare = []
+    result = Kernels(np.empty((n1, n2), dtype), np.empty((n1, n2), dtype))
+    bands, width, spare = _split(n1, ROWS), _split(n2, COLUMNS)[0].stop, []
 
     def fill(rows):
         scratch = spare.pop() if spare else np.empty((4, bands[0].stop * width), dtype)
-        for start in range(rows.start if symmetric else 0, len(x2), width):
-            columns = slice(start, min(start + width, len(x2)))
+        for start in range(rows.start if symmetric else 0, n2, width):
+            columns = slice(start, min(start + width, n2))
             known = [values[rows] for values in exact] if symmetric and start == rows.start else None
             parts = (x.astype(dtype, copy=False) for x in (x1[rows], x2[columns]))
-            values = tile(layers, *parts, known, scratch)
-            for whole, part in zip(result, values):
+            for whole, part in zip(result, tile(layers, *parts, known, scratch)):
                 whole[rows, columns] = part
                 if symmetric:
                     whole[columns, rows] = part.T
         spare.append(scratch)
 
-    with _one_blas_thread():
+    with _blas().limit(limits=1, user_api="blas"):
         for done, _ in enumerate(_map(fill, bands, threads), 1):
             if progress is not None:
                 progress(done, len(bands))
@@ -102,27 +74,26 @@ def tile(layers, x1, x2, known=None, scratch=None):
     A pure function of its rows, on which nothing is checked. If ``x2`` starts with the rows of ``x1``, their
     kernels with themselves may be ``known``, and the leading square is made symmetric.
     """
-    square = known is not None
-    shape = len(x1), len(x2)
-    scratch = np.empty((4, shape[0] * shape[1]), x1.dtype) if scratch is None else scratch
-    k, *others = (part[:shape[0] * shape[1]].reshape(shape) for part in scratch)
+    square, shape = known is not None, (len(x1), len(x2))
+    scratch = np.empty((4, len(x1) * len(x2)), x1.dtype) if scratch is None else scratch
+    k, *others = (part[:len(x1) * len(x2)].reshape(shape) for part in scratch)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # at pairs that are done again below
         np.matmul(x1, x2.T, out=k)
-        q = np.concatenate([squares(x1), squares(x2)])
-        pairs = Pairs(k, q, 1 / x1.shape[1], scratch=others, square=square)
-        k, t = _finish(layers, pairs)
+        pairs = Pairs(k, np.concatenate([squares(x1), squares(x2)]), 1 / x1.shape[1], scratch=others, square=square)
+        kernels = _finish(layers, pairs)
     if pairs.near is not None:
         first, second = np.nonzero(np.triu(pairs.near, 1) if square else pairs.near)
         step = max(1, 2**17 // x1.shape[1])
         for part in range(0, len(first), step):
             i, j = first[part:part + step], second[part:part + step]
-            for values, better in zip((k, t), listed(layers, x1[i], x2[j])):
+            for values, better in zip(kernels, listed(layers, x1[i], x2[j])):
                 values[i, j] = better
     if square:
-        for values, better in zip((k, t), known):
+        for values, better in zip(kernels, known):
             np.fill_diagonal(values, better)
-            _mirror(values[:, :len(values)])
-    return Kernels(k, t)
+            leading = values[:, :len(values)]
+            np.copyto(leading, leading.T, where=np.tri(len(values), k=-1, dtype=bool))
+    return kernels
 
 
 def listed(layers, x1, x2):
@@ -137,14 +108,9 @@ def listed(layers, x1, x2):
 def diagonal(layers, x):
     """Return the infinite-width kernels of every row of ``x`` with itself, as :class:`Kernels` of shape (n,).
 
-    Parameters and errors as in :func:`gram`. All angles are known to be zero: these are accurate to rounding.
+    As :func:`gram`. All angles are known to be zero: these are accurate to rounding.
     """
     return _inputs("x", x, np.dtype(float), layers)[1]
-
-
-def _diagonal(layers, x):
-    q = squares(x)
-    return _finish(layers, Pairs(q.copy(), np.stack([q, q]), 1 / x.shape[1], np.zeros_like(q)))
 
 
 def squares(x):
@@ -152,22 +118,28 @@ def squares(x):
     return np.vecdot(x, x, dtype=float)
 
 
+def _inputs(name, x, dtype, layers, columns=None):
+    """Return checked inputs and the diagonal of their kernels."""
+    if not layers or layers[0].activation:
+        raise ValueError(f"layers must start with a Dense layer to have kernels; got {layers!r}")
+    x = _validate.array(name, x, columns=columns)
+    digits = 70 if dtype == np.float64 else 35  # squares of variances must be numbers, too
+    with np.errstate(over="ignore", invalid="ignore"):
+        q = squares(x)
+        values = _finish(layers, Pairs(q.copy(), np.stack([q, q]), 1 / x.shape[1], np.zeros_like(q)))
+        usual = [(part == 0) | ((part > 10.0**-digits) & (part < 10.0**digits)) for part in (q, *values)]
+    _validate.require(np.all(usual), (
+        f"{name} must have rows whose squares and kernels are 0 or from 1e-{digits} to 1e{digits} in {dtype}; got "
+        f"squared lengths {q.min():.3g} to {q.max():.3g} and tangent kernels {values.ntk.min():.3g} to "
+        f"{values.ntk.max():.3g}. Rescale {name}, or weight_std"))
+    return x, values
+
+
 def _finish(layers, pairs):
     for layer in layers:
         layer.infinite(pairs)
     pairs.settle()
     return Kernels(pairs.k, pairs.t)
-
-
-def _mirror(a):
-    """Make a square matrix symmetric by its upper half, in place."""
-    block = 64
-    lower = np.tri(block, k=-1, dtype=bool)
-    for start in range(0, len(a), block):
-        stop = start + block
-        square = a[start:stop, start:stop]
-        np.copyto(square, square.T, where=lower[:len(square), :len(square)])
-        a[stop:, start:stop] = a[start:stop, stop:].T
 
 
 def _split(n, most):
@@ -183,7 +155,6 @@ def _map(function, items, threads):
         yield from map(function, items)
     else:
         from concurrent.futures import ThreadPoolExecutor
-
         with ThreadPoolExecutor(threads) as pool:
             yield from pool.map(function, items)
 
@@ -191,42 +162,4 @@ def _map(function, items, threads):
 @lru_cache
 def _blas():
     from threadpoolctl import ThreadpoolController
-
     return ThreadpoolController()
-
-
-def _one_blas_thread():
-    return _blas().limit(limits=1, user_api="blas")
-
-
-def _precision(dtype):
-    try:
-        out = np.dtype(dtype)
-    except TypeError:
-        out = None
-    if out not in (np.float64, np.float32):
-        raise ValueError(f"dtype must be float64 or float32; got {dtype!r}")
-    return out
-
-
-def _size(x1, x2, dtype):
-    rows = [len(x) if hasattr(x, "__len__") else 1 for x in (x1, x1 if x2 is None else x2)]
-    if 2 * rows[0] * rows[1] * dtype.itemsize > 2**46:
-        raise ValueError("x1 and x2 must be short enough for two matrices to fit in memory; "
-                         f"got {rows[0]} and {rows[1]} rows")
-
-
-def _inputs(name, x, dtype, layers, columns=None):
-    """Return checked inputs and the diagonal of their kernels."""
-    x = _validate.array(name, x, columns=columns)
-    digits = 70 if dtype == np.float64 else 35  # squares of variances must be numbers, too
-    with np.errstate(over="ignore", invalid="ignore"):
-        q = squares(x)
-        values = _diagonal(layers, x)
-        usual = [(part == 0) | ((part > 10.0**-digits) & (part < 10.0**digits)) for part in (q, *values)]
-    if not np.all(usual):
-        raise ValueError(
-            f"{name} must have rows whose squares and kernels are 0 or from 1e-{digits} to 1e{digits} "
-            f"in {dtype}; got squared lengths {q.min():.3g} to {q.max():.3g} and tangent kernels "
-            f"{values.ntk.min():.3g} to {values.ntk.max():.3g}. Rescale {name}, or weight_std")
-    return x, values

@@ -9,44 +9,15 @@ from . import _validate
 TILE = 256  #: rows of a tile of a kernel: two tiles of scratch stay small beside the kernel itself
 
 
-def initialize(layers, rng, width, inputs, outputs, parameterization, antisymmetric, dtype):
-    """Draw a network: see :meth:`ntk_helpers.layers.Architecture.init`."""
-    _validate.generator("rng", rng)
-    width, inputs = _validate.integer("width", width), _validate.integer("inputs", inputs)
-    outputs = _validate.integer("outputs", outputs)
-    if parameterization not in ("ntk", "standard", "mup"):
-        raise ValueError(f"parameterization must be 'ntk', 'standard' or 'mup'; got {parameterization!r}")
-    if dtype not in (float, np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64; got {dtype!r}")
-    drawn, fan = [], inputs
-    for i, layer in enumerate(layers):
-        last = i == len(layers) - 1
-        factor = width**-0.5 if last and parameterization == "mup" else 1.0
-        affine = layer.draw(rng, fan, outputs if last else width, parameterization, factor)
-        drawn.append(affine and affine._replace(W=affine.W.astype(dtype), b=affine.b.astype(dtype)))
-        fan = affine.W.shape[1] if affine else fan
-    # Both copies start from the same parameters; `copy` gives each arrays of its own.
-    copies, coefficients = ([drawn, drawn], [0.5**0.5, -(0.5**0.5)]) if antisymmetric else ([drawn], [1.0])
-    return Network(layers, copies, coefficients, width if parameterization == "mup" else 1).copy()
-
-
 class Network:
     r"""A network of finite width, drawn by :meth:`ntk_helpers.layers.Architecture.init`.
 
     .. math::
         f(x)=g_\theta(x)\quad\text{or, antisymmetric,}\quad f(x)=\big(g_\theta(x)-g_{\theta'}(x)\big)/\sqrt2 .
 
-    Calling it on inputs of shape (n, inputs) gives outputs of shape (n, outputs), in the network's precision.
-    Every method refuses bad input with a ValueError and leaves its arguments as they are.
-
-    Attributes
-    ----------
-    layers : tuple
-        The layers it was drawn from.
-    inputs, outputs : int
-        Dimensions of :math:`x` and of :math:`f(x)`.
-    learning_rate_factor : int
-        What multiplies the book's learning rate in gradient descent: the width under "mup", else 1.
+    Calling it on inputs of shape (n, inputs) gives outputs of shape (n, outputs), in the network's precision. Besides
+    ``layers``, ``inputs`` and ``outputs`` it has a ``learning_rate_factor``, by which gradient descent multiplies the
+    book's learning rate: the width under "mup", else 1.
     """
 
     def __init__(self, layers, copies, coefficients, learning_rate_factor):
@@ -56,10 +27,9 @@ class Network:
 
     @property
     def params(self):
-        r"""Raw parameters, a list of ``(W, b)`` of shapes (fan_in, fan_out) and (fan_out,).
+        r"""Raw parameters: a list of ``(W, b)``, (fan_in, fan_out) and (fan_out,), one for each dense map in order.
 
-        One pair for each dense map, from the input to the readout; :math:`\theta'` follows :math:`\theta`.
-        These are the network's own arrays: change those of ``net.copy()``, or use :meth:`with_params`.
+        :math:`\theta'` follows :math:`\theta`. These are the network's own arrays: change those of ``net.copy()``.
         """
         return [(affine.W, affine.b) for layers in self._copies for affine in layers if affine]
 
@@ -70,8 +40,7 @@ class Network:
 
     def with_params(self, params):
         """Return this network at other parameters, a list as :attr:`params` or a vector as :attr:`theta`."""
-        new = copy.copy(self)
-        drawn = iter(unflatten(params, self.params))
+        new, drawn = copy.copy(self), iter(unflatten(params, self.params))
         new._copies = [[affine and affine._replace(**dict(zip("Wb", next(drawn)))) for affine in layers]
                        for layers in self._copies]
         return new
@@ -88,16 +57,14 @@ class Network:
         return self._forward(self._copies[0], self._check("x", x))[1:]
 
     def jacobian(self, x):
-        r"""Return :math:`J_{iap}=\partial f_a(x_i)/\partial\theta_p`, shape (n, outputs, parameters).
+        r"""Return :math:`J_{iap}=\partial f_a(x_i)/\partial\theta_p`, shape (n, outputs, parameters), in theta's order.
 
-        The teaching version: it forms what :meth:`ntk` avoids, :math:`\hat\Theta(x,x')=J(x)J(x')^\top`. The
-        order of parameters is that of :attr:`theta`.
+        The teaching version: it forms what :meth:`ntk` avoids, :math:`\hat\Theta(x,x')=J(x)J(x')^\top`.
         """
         x, columns = self._check("x", x), []
         for c, layers in zip(self._coefficients, self._copies):
-            pieces = self._walk(layers, self._forward(layers, x), self._unit_signals(len(x)))
             blocks = []
-            for affine, h, s in pieces:
+            for affine, h, s in self._walk(layers, self._forward(layers, x)):
                 dW = affine.scale * np.einsum("ni,kno->nkio", h, s).reshape(len(x), self.outputs, -1)
                 blocks.append(c * np.concatenate([dW, affine.bias_scale * s.transpose(1, 0, 2)], axis=-1))
             columns += reversed(blocks)
@@ -117,34 +84,20 @@ class Network:
         return self._vjp(x)[1](cotangent.astype(x.dtype))
 
     def ntk(self, x1, x2=None, full=False):
-        r"""Return the empirical tangent kernel, by layer structure.
+        r"""Return the empirical tangent kernel, by layer structure: the mean over outputs :math:`a=b`, shape (n1, n2).
 
         .. math::
             \hat\Theta_{ab}(x,x')=\sum_l\big(s_l^2\,h_l^\top h_l'+r_l^2\big)\;
             \Big(\frac{\partial f_a(x)}{\partial z_l}\Big)^{\!\top}\frac{\partial f_b(x')}{\partial z_l'}
 
-        over dense maps :math:`z_l=s_lW_l^\top h_l+r_lb_l`: a Gram matrix of the map's inputs times, entry by
-        entry, one of the backward signals. Derivatives are by the raw parameters, so under gradient flow
-        :math:`\dot f=-c\,\hat\Theta(f-y)` with :math:`c` the ``learning_rate_factor``.
-
-        Parameters
-        ----------
-        x1, x2 : array, shape (n1, inputs) and (n2, inputs)
-            ``x2=None`` means ``x1``, at half the cost; the result is then exactly symmetric.
-        full : bool
-            With several outputs, return all pairs of outputs rather than the mean over outputs :math:`a=b`.
-
-        Returns
-        -------
-        array, shape (n1, n2), or (n1, n2, outputs, outputs) if ``full``
-            Memory beyond it: less than :meth:`activations`, and two tiles.
-
-        References
-        ----------
-        Novak, Sohl-Dickstein and Schoenholz, *Fast finite width neural tangent kernel*, ICML 2022.
+        over dense maps :math:`z_l=s_lW_l^\top h_l+r_lb_l`: a Gram matrix of the map's inputs times, entry by entry,
+        one of the backward signals. Derivatives are by the raw parameters, so under gradient flow :math:`\dot
+        f=-c\,\hat\Theta(f-y)` with :math:`c` the ``learning_rate_factor``. With ``full`` all pairs of outputs, shape
+        (n1, n2, outputs, outputs). ``x2=None`` means ``x1``, at half the cost and exactly symmetric. Memory beyond the
+        result: less than :meth:`activations`, and two tiles. Novak, Sohl-Dickstein and Schoenholz, *Fast finite width
+        neural tangent kernel*, ICML 2022.
         """
-        kernel = self._kernel(x1, x2, full=full, split=False)[0]
-        k = self.outputs
+        kernel, k = self._kernel(x1, x2, full=full, split=False)[0], self.outputs
         return kernel.reshape(k, k, *kernel.shape[1:]).transpose(2, 3, 0, 1) if full else kernel[0]
 
     def ntk_shares(self, x1, x2=None):
@@ -153,12 +106,6 @@ class Network:
 
     def _check(self, name, x):
         return _validate.array(name, x, columns=self.inputs).astype(self.params[0][0].dtype, copy=False)
-
-    def _unit_signals(self, n):
-        signals = np.zeros((self.outputs, n, self.outputs), self.params[0][0].dtype)
-        for output, signal in enumerate(signals):
-            signal[:, output] = 1
-        return signals
 
     def _forward(self, copy, x, lean=False):
         """Return the input of every layer, then the output; ``lean``: None for those cheap to recompute."""
@@ -173,15 +120,20 @@ class Network:
     def _outputs(self, x):
         return sum(c * self._forward(layers, x)[-1] for c, layers in zip(self._coefficients, self._copies))
 
-    def _walk(self, copy, values, signal):
-        """Walk back, eating ``values``; at each dense map yield it, its inputs, its output's signal."""
-        values.pop()
+    def _walk(self, copy, values, signal=None):
+        """Walk back, eating ``values``; at each dense map yield it, its inputs, its output's signal.
+
+        The signal starts as given, or as one of shape (outputs, n, outputs) for each output alone.
+        """
+        f = values.pop()
+        if signal is None:
+            signal = np.repeat(np.eye(self.outputs, dtype=f.dtype)[:, None], len(f), axis=1)
         for i in reversed(range(len(copy))):
             layer, affine, h = self.layers[i], copy[i], values.pop()
             if h is None:
                 h = self.layers[i - 1].forward(values[-1], None)
-            if affine is not None:
-                yield affine, layer.dense_inputs(h), signal
+            if affine:
+                yield affine, layer.inputs(h), signal
             if i:
                 signal = layer.backward(signal, h, affine)
 
@@ -218,21 +170,21 @@ class Network:
         out = np.zeros(shape, batches[0].dtype)
         for c, layers in zip(self._coefficients, self._copies):
             factor = c * c if full else c * c / k
-            walks = [self._walk(layers, self._forward(layers, x, lean=True), self._unit_signals(len(x)))
-                     for x in batches]
+            walks = [self._walk(layers, self._forward(layers, x, lean=True)) for x in batches]
             for i in reversed(range(maps)):  # not a zip of the walks: it would keep an activation alive
                 _add_share(out[i if split else 0], pairs, factor, [next(walk) for walk in walks])
-        if x2 is None:
-            for share in out:
-                _mirror(share, k if full else 1)
+        if x2 is None:  # outputs (a, b) stand at a * k + b; below the diagonal is what (b, a) has above it
+            k = k if full else 1
+            for rows, columns in _tiles(*shape[2:], True):
+                for q in range(k * k):
+                    out[:, q % k * k + q // k, columns, rows] = out[:, q, rows, columns].swapaxes(1, 2)
         return out
 
 
 def _tiles(n1, n2, symmetric):
-    """Yield slices of rows and of columns that cover a kernel, or its upper half."""
-    for i in range(0, n1, TILE):
-        for j in range(i if symmetric else 0, n2, TILE):
-            yield slice(i, i + TILE), slice(j, j + TILE)
+    """Return slices of rows and of columns that cover a kernel, or its upper half."""
+    return [(slice(i, i + TILE), slice(j, j + TILE)) for i in range(0, n1, TILE)
+            for j in range(i if symmetric else 0, n2, TILE)]
 
 
 def _add_share(out, pairs, factor, sides):
@@ -248,13 +200,6 @@ def _add_share(out, pairs, factor, sides):
             out[q % len(out), rows, columns] += tile
 
 
-def _mirror(out, k):
-    """Fill the lower half from the upper one, for kernels of output pairs (a, b) stored at ``a * k + b``."""
-    for rows, columns in _tiles(*out.shape[1:], True):
-        for q, kernel in enumerate(out):
-            out[q % k * k + q // k, columns, rows] = kernel[rows, columns].T
-
-
 def flatten(params):
     """Return a list of ``(W, b)`` as one new vector: W0, b0, W1, b1, ..., each row by row."""
     return np.concatenate([array.ravel() for pair in params for array in pair])
@@ -263,18 +208,17 @@ def flatten(params):
 def unflatten(params, like, name="params"):
     """Return new arrays, with the shapes and precision of ``like``, from such a list or from a vector."""
     arrays = [array for pair in like for array in pair]
+    shapes = [array.shape for array in arrays]
     if isinstance(params, np.ndarray):
         ends = np.cumsum([array.size for array in arrays])
-        flat = _validate.array(name, params, ndim=1, rows=ends[-1])
-        given = [part.reshape(array.shape) for part, array in zip(np.split(flat, ends[:-1]), arrays)]
+        parts = np.split(_validate.array(name, params, ndim=1, rows=ends[-1]), ends[:-1])
+        given = [part.reshape(shape) for part, shape in zip(parts, shapes)]
     else:
         try:
-            given = [array for pair in params for array in pair]
+            given = [_validate.array(name, array, ndim=(1, 2)) for pair in params for array in pair]
         except TypeError:
             raise ValueError(f"{name} must be a list of pairs (W, b), or a vector; got {params!r}") from None
-        given = [_validate.array(name, array, ndim=(1, 2)) for array in given]
-    shapes, wanted = [array.shape for array in given], [array.shape for array in arrays]
-    if shapes != wanted:
-        raise ValueError(f"{name} must be pairs (W, b) of shapes {wanted}; got {shapes}")
+    if [array.shape for array in given] != shapes:
+        raise ValueError(f"{name} must be pairs (W, b) of shapes {shapes}; got {[array.shape for array in given]}")
     given = [new.astype(old.dtype) for new, old in zip(given, arrays)]
     return list(zip(given[::2], given[1::2]))

@@ -64,6 +64,9 @@ def test_quadrature_of_a_kink_at_zero_is_as_good(activation):
     for q1, q2 in VARIANCES[:-1]:
         for got, wanted in zip(dual(numeric, q1, q2, COSINES), dual(activation, q1, q2, COSINES)):
             np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-11 * np.sqrt(q1 * q2) + 1e-11)
+    many = np.linspace(0.99, 1, 40)
+    for got, wanted in zip(dual(numeric, 0.3, 2.0, many), dual(activation, 0.3, 2.0, many)):
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-11)
     x = np.random.default_rng(0).standard_normal((9, 3))
     for got, wanted in zip(mlp(2, numeric, 1.4, 0.1).kernels(x), mlp(2, activation, 1.4, 0.1).kernels(x)):
         np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-10)
@@ -151,6 +154,7 @@ def test_names_say_which():
     (lambda: two_slope(np.nan, 1), "negative must be finite; got nan"),
     (lambda: two_slope(1, "a"), "positive must be one real number; got 'a'"),
     (lambda: leaky_relu(np.inf), "slope must be finite; got inf"),
+    (lambda: leaky_relu("a"), "slope must be one real number; got 'a'"),
     (lambda: rbf(0), "gamma must be above 0; got 0"),
     (lambda: Nonlinearity("f", 3, np.cos), "phi must be a function; got 3"),
     (lambda: Nonlinearity("f", np.sin, None), "derivative must be a function; got None"),

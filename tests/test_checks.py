@@ -55,8 +55,10 @@ def test_rectangles_vectors_and_zero(capsys):
     check(np.ones((2, 3)), np.ones((3, 2)))
     check(np.array([1.0, 2.0]), np.zeros(2))
     check(np.zeros(2), np.zeros(2))
+    check(np.zeros(0), np.zeros(0))
     lines = capsys.readouterr().out.splitlines()
     assert "transpose it?" in lines[0] and lines[1].startswith("☐") and lines[2].startswith("✓")
+    assert lines[3].startswith("✓")
 
 
 def test_every_case_counts(capsys):

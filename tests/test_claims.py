@@ -51,6 +51,8 @@ def test_the_bound_itself_is_within_the_claim():
     (("x", np.inf), r"measured must be finite; got inf"),
     (("x", [1.0, 2.0]), r"measured must be one real number; got \[1.0, 2.0\]"),
     (("x", None), r"measured must be one real number; got None"),
+    (("x", "3"), r"measured must be one real number; got '3'"),
+    (("x", 10**400), r"measured must be one real number; got 10"),
     (("", 1), r"statement must be a non-empty string; got ''"),
 ])
 def test_bad_measurements_are_refused(arguments, message):
@@ -91,7 +93,8 @@ def test_log_slope_finds_an_exponent():
     assert log_slope(x, 3 * x**-0.5) == pytest.approx(-0.5, abs=1e-14)
 
 
-@pytest.mark.parametrize("x, y", [([1], [1]), ([1, 2], [0, 1]), ([-1, 2], [1, 1]), ([1, 2], [1, 2, 3])])
+@pytest.mark.parametrize("x, y", [([1], [1]), ([2, 2], [1, 3]), ([1, 2], [0, 1]),
+                                  ([-1, 2], [1, 1]), ([1, 2], [1, 2, 3])])
 def test_log_slope_refuses_what_has_no_logarithm(x, y):
     with pytest.raises(ValueError, match="y must"):
         log_slope(x, y)

@@ -64,6 +64,14 @@ def test_a_path_is_the_same_as_its_single_fits(rng):
             np.testing.assert_allclose(path.norm[i, j], np.linalg.norm(c))
 
 
+def test_other_precisions_are_computed_in_double(rng):
+    z, y = rng.integers(-3, 4, (9, 4)).astype(float), rng.integers(-3, 4, 9).astype(float)
+    for dtype in (int, np.float16, np.longdouble):
+        got = least_squares(z.astype(dtype), y.astype(dtype))
+        assert got.dtype == float
+        np.testing.assert_allclose(got, least_squares(z, y), atol=1e-14)
+
+
 ONES = np.ones((4, 3))
 
 

@@ -111,6 +111,9 @@ def test_a_live_session_recomputes(monkeypatch):
     assert calls == [1] and slider.description == "slope"
     slider.value = "3"
     assert calls == [1, 3]
+    shown = explore(draw, slope=[1, 2])._repr_mimebundle_(include=None, exclude=None)
+    assert shown["text/plain"] == "interactive figure draw (slope: 1, 2), 2 frames"
+    assert shown["application/vnd.jupyter.widget-view+json"]["model_id"] and "text/html" not in shown
 
 
 def no_docstring(slope):
@@ -133,6 +136,7 @@ def empty(slope):
     (line, {"slope": 3}, "control slope must be a sequence of values or a dict; got 3"),
     (line, {"slope": "123"}, "control slope must be a sequence of values or a dict; got '123'"),
     (line, {"slope": [1, 1]}, "control slope must have distinct labels; got 1, 1"),
+    (line, {"slope": {1: 1, "1": 2}}, "control slope must have distinct labels; got 1, 1"),
     (line, {"slop": [1]}, r"controls must match the parameters of line\(slope, shift=0\)"),
     (line, {"shift": [1]}, r"controls must match the parameters of line\(slope, shift=0\): missing"),
     (line, {}, "controls must name at least one parameter of line; got none"),
@@ -143,6 +147,12 @@ def empty(slope):
 def test_bad_input_is_refused(static, draw, controls, message):
     with pytest.raises(ValueError, match=message):
         explore(draw, **controls)
+
+
+def test_other_names_are_not_there():
+    import ntk_helpers
+    with pytest.raises(AttributeError, match="module 'ntk_helpers' has no attribute 'nothing'"):
+        ntk_helpers.nothing  # noqa: B018
 
 
 def test_theory_modules_need_numpy_only():

@@ -360,6 +360,7 @@ X = np.ones((4, 3))
     (lambda: Architecture(()).diagonal(X), "layers must start with a Dense layer"),
     (lambda: ARCH.kernels(np.ones(3)), r"x1 must be 2-D; got shape \(3,\)"),
     (lambda: ARCH.kernels(3.0), r"x1 must be 2-D; got shape \(\)"),
+    (lambda: ARCH.kernels(np.array(3.0)), r"x1 must be 2-D; got shape \(\)"),
     (lambda: ARCH.kernels(np.ones((2, 3, 4))), r"x1 must be 2-D; got shape \(2, 3, 4\)"),
     (lambda: ARCH.kernels(X, np.ones((4, 2))), r"x2 must have 3 columns; got shape \(4, 2\)"),
     (lambda: ARCH.kernels(X, np.ones(3)), r"x2 must be 2-D; got shape \(3,\)"),

@@ -372,7 +372,7 @@ def test_bad_draws_are_refused(argument, value, rng):
         mlp(1, relu).init(**arguments)
 
 
-@pytest.mark.parametrize("layers", [(Dense(), Activation(relu)), (Dense(), Residual(relu))])
+@pytest.mark.parametrize("layers", [(), (Dense(), Activation(relu)), (Dense(), Residual(relu))])
 def test_networks_end_with_a_readout(layers, rng):
     with pytest.raises(ValueError, match="layers must end with a Dense"):
         Architecture(layers).init(rng, 4, 3)

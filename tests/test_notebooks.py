@@ -80,3 +80,12 @@ def test_randomness_comes_from_the_chapters_generator(path):
     code = code.replace("np.random.RandomState(rng.bit_generator)", "")  # scikit-learn's way to take it
     assert "rng = chapter_rng()" in code or "rng" not in code
     assert not re.search(r"default_rng|np\.random\.|random_state=\d|seed\(", code)
+
+
+def test_tests_that_pages_name_exist():
+    book = notebooks.ROOT / "book"
+    pages = [page.read_text(encoding="utf-8") for page in (*book.glob("*.md"), *book.glob("*.ipynb"))]
+    named = {name for page in pages for name in re.findall(r"(test_\w+\.py)::(test_\w+)", page)}
+    missing = [f"{file}::{test}" for file, test in sorted(named)
+               if not re.search(rf"^def {test}\(", (notebooks.ROOT / "tests" / file).read_text(encoding="utf-8"), re.M)]
+    assert named and not missing

@@ -15,9 +15,9 @@ from .figures import inline_svg, static, svg
 
 _STYLE = """
 .ntk-explore{margin:0;max-width:100%}.ntk-explore [hidden]{display:none}
-.ntk-explore .ntk-control{display:flex;flex-wrap:wrap;gap:.25rem .75rem;align-items:center;padding:.25rem 0}
-.ntk-explore label{min-width:9rem}.ntk-explore input{flex:1 1 10rem;max-width:26rem;min-height:1.75rem}
-.ntk-explore output{min-width:5rem;font-variant-numeric:tabular-nums}
+.ntk-explore .ntk-control{display:flex;gap:.75rem;align-items:center;padding:.25rem 0;text-align:left}
+.ntk-explore label{flex:0 1 9rem;min-width:4rem}.ntk-explore input{flex:1 1 10rem;min-width:6rem;max-width:26rem;
+min-height:1.75rem}.ntk-explore output{flex:0 1 auto;min-width:4rem;font-variant-numeric:tabular-nums}
 """
 
 # Each control moves one digit of the frame's number; keys stay with the slider (JupyterLab listens for them too).

@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS
 
 VENV_PYTHON = .venv/bin/python
 
-.PHONY: help setup book test lab assignments seeds bench refresh lock clean
+.PHONY: help setup book test slow lab assignments grade seeds bench refresh lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -21,11 +21,18 @@ book: setup ## execute the chapters and build the book into _build/html
 test: setup ## run every test: package, notebooks, tools, built pages
 	@$(VENV_PYTHON) -m pytest
 
+slow: setup ## run the tests that take minutes: a made-up class for each problem set
+	@$(VENV_PYTHON) -m pytest -m slow tests/test_grading.py
+
 lab: setup ## open the chapters in JupyterLab
 	@$(VENV_PYTHON) -m jupyterlab book
 
 assignments: setup ## make releases, solutions and zips of the problem sets in _build/assignments
 	@$(VENV_PYTHON) tools/problem_sets.py
+
+grade: setup ## grade a class: make grade SET=ps3-ntk INBOX=submissions
+	@test -n "$(SET)" -a -n "$(INBOX)" || { echo "Say what to grade: make grade SET=ps3-ntk INBOX=submissions" >&2; exit 1; }
+	@$(VENV_PYTHON) tools/grade.py "$(SET)" "$(INBOX)" $(ARGS)
 
 seeds: setup ## re-run every chapter with NTK_SEED=1 to 10
 	@$(VENV_PYTHON) tools/notebooks.py seeds

@@ -2,12 +2,10 @@
 # # Problem set 1: Double descent
 #
 # Six questions on the chapters *Bias and variance* and *Double descent*, about 90 minutes, 24 points. Write in the
-# cells
-# that say `YOUR CODE HERE` or `YOUR ANSWER HERE`; add cells of your own where you like. A cell marked *Self-check*
-# says what is
-# wrong with an answer and is worth a point; the remaining points are given by tests that run after you have handed in.
-# No question needs the answer to another one. Notation is that of the book: $n$ examples are the rows of the features
-# $Z\in\mathbb R^{n\times p}$, $y\in\mathbb R^n$ holds the targets.
+# cells that say `YOUR CODE HERE` or `YOUR ANSWER HERE`; add cells of your own where you like. A cell marked
+# *Self-check* says what is wrong with an answer and is worth a point; the remaining points are given by tests that
+# run after you have handed in. No question needs the answer to another one. Notation is that of the book: $n$
+# examples are the rows of the features $Z\in\mathbb R^{n\times p}$, $y\in\mathbb R^n$ holds the targets.
 
 # %%
 import numpy as np
@@ -19,12 +17,10 @@ from ntk_helpers.figures import curves
 # ## 1. The decomposition (4 points)
 #
 # One experiment was repeated $r$ times, each time with a new training set. `predictions`, of shape $(r,q)$, holds in
-# each
-# row what one fit predicts at $q$ test points, `truth`, of shape $(q,)$, the true function there. Return the squared
-# bias and
-# the variance, each averaged over the test points. Use the average over the $r$ fits as mean prediction, and define
-# the variance so
-# that squared bias plus variance is *exactly* the mean squared distance of the predictions from the truth.
+# each row what one fit predicts at $q$ test points, `truth`, of shape $(q,)$, the true function there. Return the
+# squared bias and the variance, each averaged over the test points. Use the average over the $r$ fits as mean
+# prediction, and define the variance so that squared bias plus variance is *exactly* the mean squared distance of the
+# predictions from the truth.
 
 # %% answer="1-decomposition"
 def bias_variance(predictions, truth):
@@ -52,8 +48,7 @@ assert 2.0833332 < float(_variance) < 2.0833335, f"variance of 4 fits is 25/12 (
 # ## 2. The nearest interpolator (5 points)
 #
 # Among all $w$ that minimize $\|Zw-y\|^2$, return the one nearest to `start`. From where gradient descent starts,
-# that is
-# where it ends. $Z$ may have any shape and any rank: rows may repeat.
+# that is where it ends. $Z$ may have any shape and any rank: rows may repeat.
 
 # %% answer="2-nearest"
 def nearest_interpolator(z, y, start):
@@ -83,27 +78,24 @@ for _got, _want in zip(_w, (-1.0, 1.0, 2.0), strict=True):
 # ## 3. How large are coefficients that fit noise? (4 points)
 #
 # Let $Z$ be fixed, with nonzero singular values $s_1,\dots,s_r$, and let the targets be pure noise, $y\sim\mathcal
-# N(0,\sigma^2I_n)$.
-# The ridge solution $\hat c_\lambda$ minimizes $\|Zc-y\|^2+\lambda\|c\|^2$; for $\lambda=0$ take the solution of
-# minimum norm.
+# N(0,\sigma^2I_n)$. The ridge solution $\hat c_\lambda$ minimizes $\|Zc-y\|^2+\lambda\|c\|^2$; for $\lambda=0$ take
+# the solution of minimum norm.
 #
 # 1. Show that $\mathbb E\|\hat c_\lambda\|^2=\sigma^2\sum_{i=1}^r\frac{s_i^2}{(s_i^2+\lambda)^2}$.
 # 2. Why does this explain a peak at $p=n$ when $\lambda=0$, and why does a ridge remove it? (Two or three sentences.)
 
 # %% [markdown] answer="3-noise" points=4
 # With $Z=U\,\mathrm{diag}(s)V^\top$ the ridge solution is $\hat
-# c_\lambda=V\,\mathrm{diag}\big(\tfrac{s_i}{s_i^2+\lambda}\big)U^\top y$.
-# The columns of $U$ are orthonormal, so the coordinates $g=U^\top y$ are independent with variance $\sigma^2$; those
-# of $V$ are
-# orthonormal, so $\|\hat c_\lambda\|^2=\sum_i\frac{s_i^2}{(s_i^2+\lambda)^2}g_i^2$. Take the expectation.
+# c_\lambda=V\,\mathrm{diag}\big(\tfrac{s_i}{s_i^2+\lambda}\big)U^\top y$. The columns of $U$ are orthonormal, so the
+# coordinates $g=U^\top y$ are independent with variance $\sigma^2$; those of $V$ are orthonormal, so $\|\hat
+# c_\lambda\|^2=\sum_i\frac{s_i^2}{(s_i^2+\lambda)^2}g_i^2$. Take the expectation.
 #
 # At $p=n$ the smallest singular value of a random square matrix is near zero, and its term $1/s_i^2$ dominates; for
-# $p<n$ and $p>n$
-# the singular values stay away from zero. With a ridge no term exceeds $1/(4\lambda)$, whatever $s_i$ is.
+# $p<n$ and $p>n$ the singular values stay away from zero. With a ridge no term exceeds $1/(4\lambda)$, whatever $s_i$
+# is.
 #
 # *Marks:* 1 for the solution by singular values, 1 for the independent coordinates, 1 for small singular values at
-# $p=n$,
-# 1 for the bound of a term by the ridge.
+# $p=n$, 1 for the bound of a term by the ridge.
 
 # %% [markdown]
 # ## 4. The same as a number (3 points)
@@ -143,15 +135,12 @@ assert -1e-9 < _got - 0.04 < 1e-9, f"features of rank one: {_got:.6g} should be 
 # ## 5. The curve (4 points)
 #
 # Inputs $x\sim\mathcal N(0,I_D)$ with $D=60$, targets $y=x^\top\beta+\varepsilon$ with $\beta_j=1/\sqrt D$ for every
-# $j$ and
-# $\varepsilon\sim\mathcal N(0,\sigma^2)$. The model sees the first $p$ coordinates only and takes the least-squares
-# solution of
-# minimum norm. Measure its *risk*, the expected squared error on a new example, noise included, by simulation.
-# Given $\hat c$ the expectation over the new example needs no samples: it is $\|\hat
-# c-\beta_1\|^2+\|\beta_2\|^2+\sigma^2$, with $\beta_1$ the
-# first $p$ coordinates of $\beta$ and $\beta_2$ the others. Average it over `repeats` training sets of $n$ examples,
-# and return the mean
-# and its standard error (the standard deviation over training sets, divided by the square root of their number).
+# $j$ and $\varepsilon\sim\mathcal N(0,\sigma^2)$. The model sees the first $p$ coordinates only and takes the
+# least-squares solution of minimum norm. Measure its *risk*, the expected squared error on a new example, noise
+# included, by simulation. Given $\hat c$ the expectation over the new example needs no samples: it is $\|\hat
+# c-\beta_1\|^2+\|\beta_2\|^2+\sigma^2$, with $\beta_1$ the first $p$ coordinates of $\beta$ and $\beta_2$ the others.
+# Average it over `repeats` training sets of $n$ examples, and return the mean and its standard error (the standard
+# deviation over training sets, divided by the square root of their number).
 
 # %% answer="5-curve"
 def risk(rng, n, p, noise_std, repeats):
@@ -195,17 +184,17 @@ curves(_sizes, {f"noise {s}": [risk(_rng, 20, p, s, 60)[0] for p in _sizes] for 
 #
 # 1. Which term of the decomposition makes the peak, and how can you tell from the two curves?
 # 2. Is the risk at $p=60$ below the best risk with $p<n$? Say for each of the two noise levels, and why they may
-# differ.
+#    differ.
 # 3. A colleague says: "beyond the peak a larger model is always better." What in this experiment speaks against it?
 
 # %% [markdown] answer="6-reading" points=4
 # 1. The variance: its factor $p/(n-p-1)$, or $n/(p-n-1)$ beyond, blows up at $p=n$, multiplied by the noise and by
-# the part of the signal that is not seen, which acts as noise. That is why there is a peak at the low noise level too.
+#    the part of the signal that is not seen, which acts as noise. That is why there is a peak at the low noise level
+#    too.
 # 2. With little noise yes: all coordinates carry signal, and more of them leave less of it unseen. With noise 2 the
-# best model
-# has a single feature, since each further one mostly fits noise, and the second descent ends above it.
+#    best model has a single feature, since each further one mostly fits noise, and the second descent ends above it.
 # 3. For large noise the best model is a very small one; and the coordinates carry equal signal here, so that adding
-# them never
-# hurts for that reason. With useless coordinates, or a ridge tuned for each size, the comparison is another.
+#    them never hurts for that reason. With useless coordinates, or a ridge tuned for each size, the comparison is
+#    another.
 #
 # *Marks:* 1 for the variance, 1 for the unseen signal as noise, 1 for the two comparisons, 1 for a sound objection.

@@ -2,11 +2,10 @@
 # # Problem set 2: Gaussian processes
 #
 # Six questions on the chapters *Random features* and *The Gaussian-process limit*, about 100 minutes, 24 points.
-# Write in the cells
-# that say `YOUR CODE HERE` or `YOUR ANSWER HERE`; add cells of your own where you like. A cell marked *Self-check*
-# says what is
-# wrong with an answer and is worth a point; the remaining points are given by tests that run after you have handed in.
-# No question needs the answer to another one. Write the formulas yourself: do not call the kernels of `ntk_helpers`.
+# Write in the cells that say `YOUR CODE HERE` or `YOUR ANSWER HERE`; add cells of your own where you like. A cell
+# marked *Self-check* says what is wrong with an answer and is worth a point; the remaining points are given by tests
+# that run after you have handed in. No question needs the answer to another one. Write the formulas yourself: do not
+# call the kernels of `ntk_helpers`.
 #
 # The activation of this set is the *absolute value* $\phi(u)=|u|$. The parameterization is that of the book:
 # $z^{(l)}=\frac{\sigma_w}{\sqrt{n_{l-1}}}W^{(l)}h^{(l-1)}+\sigma_bb^{(l)}$ with standard normal entries and
@@ -23,20 +22,16 @@ from ntk_helpers.figures import curves
 #
 # Let $(u,v)$ be Gaussian with mean zero, variances $q_1,q_2$ and covariance $k$; let $D=q_1q_2-k^2$ and
 # $\cos\theta=k/\sqrt{q_1q_2}$. The book shows that $\mathbb
-# E[\mathrm{relu}(u)\,\mathrm{relu}(v)]=\frac1{2\pi}\big(\sqrt D+(\pi-\theta)k\big)$.
-# Derive from it that $\mathbb E|u||v|=\frac2\pi\big(\sqrt D+k\arcsin\frac{k}{\sqrt{q_1q_2}}\big)$. What does the
-# formula give
-# for $k=0$ and for $v=u$, and why must it?
+# E[\mathrm{relu}(u)\,\mathrm{relu}(v)]=\frac1{2\pi}\big(\sqrt D+(\pi-\theta)k\big)$. Derive from it that $\mathbb
+# E|u||v|=\frac2\pi\big(\sqrt D+k\arcsin\frac{k}{\sqrt{q_1q_2}}\big)$. What does the formula give for $k=0$ and for
+# $v=u$, and why must it?
 
 # %% [markdown] answer="1-derivation" points=4
 # $|u|=\mathrm{relu}(u)+\mathrm{relu}(-u)$, so $\mathbb E|u||v|$ is a sum of four terms. Two have covariance $k$, for
-# $(u,v)$ and
-# $(-u,-v)$, and two have covariance $-k$, whose angle is $\pi-\theta$:
-# $$\mathbb E|u||v|=\tfrac2{2\pi}\big(\sqrt D+(\pi-\theta)k\big)+\tfrac2{2\pi}\big(\sqrt D-\theta k\big)
-# =\tfrac2\pi\big(\sqrt D+(\tfrac\pi2-\theta)k\big),$$
-# and $\frac\pi2-\arccos c=\arcsin c$. For $k=0$ it is $\frac2\pi\sqrt{q_1q_2}=\mathbb E|u|\,\mathbb E|v|$, as
-# independence demands;
-# for $v=u$, $D=0$ and $\arcsin1=\frac\pi2$ give $q_1=\mathbb E u^2$.
+# $(u,v)$ and $(-u,-v)$, and two have covariance $-k$, whose angle is $\pi-\theta$:
+# $$\mathbb E|u||v|=\tfrac2{2\pi}\big(\sqrt D+(\pi-\theta)k\big)+\tfrac2{2\pi}\big(\sqrt D-\theta k\big) =\tfrac2\pi\big(\sqrt
+# D+(\tfrac\pi2-\theta)k\big),$$ and $\frac\pi2-\arccos c=\arcsin c$. For $k=0$ it is $\frac2\pi\sqrt{q_1q_2}=\mathbb
+# E|u|\,\mathbb E|v|$, as independence demands; for $v=u$, $D=0$ and $\arcsin1=\frac\pi2$ give $q_1=\mathbb E u^2$.
 #
 # *Marks:* 1 for the four terms, 1 for the angle $\pi-\theta$, 1 for the sum, 1 for both special cases with their
 # reasons.
@@ -45,8 +40,7 @@ from ntk_helpers.figures import curves
 # ## 2. The same in code (4 points)
 #
 # Implement the formula for arrays: `k` of any shape, `q1` and `q2` of shapes that broadcast with it. Rounding may
-# have moved a
-# correlation a little beyond 1, and then there must be no NaN.
+# have moved a correlation a little beyond 1, and then there must be no NaN.
 
 # %% answer="2-dual"
 def abs_dual(k, q1, q2):
@@ -87,11 +81,9 @@ assert 0.999 < _got < 1.001, f"covariance 1 + 1e-12 with variances 1: {_got} sho
 # ## 3. Depth (4 points)
 #
 # Return the NNGP kernel $K^{(L+1)}$ of a network with $L$ hidden layers at the rows of `x`, shape $(n,n)$, from the
-# recursion
-# $K^{(1)}=\sigma_w^2\,xx^\top/d+\sigma_b^2$, $\ K^{(l+1)}=\sigma_w^2\,\mathbb E[\phi(u)\phi(v)]+\sigma_b^2$. The
-# argument `dual` is a function
-# like that of question 2, `dual(k, q1, q2)`, which the tests supply: yours need not be finished, and it may belong to
-# another activation.
+# recursion $K^{(1)}=\sigma_w^2\,xx^\top/d+\sigma_b^2$, $\ K^{(l+1)}=\sigma_w^2\,\mathbb
+# E[\phi(u)\phi(v)]+\sigma_b^2$. The argument `dual` is a function like that of question 2, `dual(k, q1, q2)`, which
+# the tests supply: yours need not be finished, and it may belong to another activation.
 
 # %% answer="3-depth"
 def nngp(x, depth, weight_std, bias_std, dual):
@@ -140,9 +132,8 @@ for _i, _j, _want in ((0, 0, 0.478021991), (0, 1, 0.0717791453), (1, 2, -0.17014
 # ## 4. Random networks (5 points)
 #
 # Draw `count` independent networks with one hidden layer of the given width, $|u|$ as activation, $\sigma_w=1$ and no
-# bias, and
-# return their outputs at the rows of `x`, shape `(count, n)`. Each network has weights of its own, the same for all
-# inputs.
+# bias, and return their outputs at the rows of `x`, shape `(count, n)`. Each network has weights of its own, the same
+# for all inputs.
 
 # %% answer="4-networks"
 def sample_outputs(rng, x, width, count):
@@ -193,10 +184,9 @@ curves(np.degrees(_angle), {f"_{i}": f for i, f in enumerate(_narrow)} | {f"netw
 # ## 5. The posterior (4 points)
 #
 # Condition a centered Gaussian process on targets with noise of variance $\sigma^2$: return mean and standard
-# deviation of the *function* at
-# the test points. `kernel` $(n,n)$ is the covariance of the training points, `cross` $(m,n)$ that between test points
-# and these,
-# `variance` $(m,)$ the prior variance at the test points. Use a factorization or `solve`, not an inverse.
+# deviation of the *function* at the test points. `kernel` $(n,n)$ is the covariance of the training points, `cross`
+# $(m,n)$ that between test points and these, `variance` $(m,)$ the prior variance at the test points. Use a
+# factorization or `solve`, not an inverse.
 
 # %% answer="5-posterior"
 def posterior(kernel, y, cross, variance, noise_variance):
@@ -232,21 +222,19 @@ assert -1e-6 < float(_std[0]) < 1e-6, "without noise nothing is uncertain at a t
 # ## 6. Reading (3 points)
 #
 # 1. In the figure, what distinguishes functions of narrow networks from those of wide ones? Name the theorem that
-# says so.
+#    says so.
 # 2. The error bars of question 5 do not depend on `y`. Is that a virtue or a defect? Answer for a model whose prior
-# is wrong.
+#    is wrong.
 # 3. Which training of a wide network has this posterior as its law, and which does not? (See the chapter's last
-# section.)
+#    section.)
 
 # %% [markdown] answer="6-reading" points=3
 # 1. With three units one sees the kinks of single units, and functions differ in kind from network to network; with
-# 300 they look like draws from
-# one Gaussian process, by the central limit theorem for one hidden layer.
+#    300 they look like draws from one Gaussian process, by the central limit theorem for one hidden layer.
 # 2. For a Gaussian model with the right kernel it is correct: targets then carry no information about the errors'
-# size. If the prior is wrong,
-# targets that contradict it should widen the bars, and they do not: the bars cannot warn.
+#    size. If the prior is wrong, targets that contradict it should widen the bars, and they do not: the bars cannot
+#    warn.
 # 3. Training only the last layer, from random weights and with suitably perturbed targets (or none, without noise),
-# samples the posterior. Training all
-# layers does not: its kernel is the NTK, and its covariance is no posterior's.
+#    samples the posterior. Training all layers does not: its kernel is the NTK, and its covariance is no posterior's.
 #
 # *Marks:* one for each part; in 3 both halves are needed.

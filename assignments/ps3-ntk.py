@@ -3,16 +3,13 @@
 #
 # Six questions on the chapter *The neural tangent kernel*, about 110 minutes, 26 points. Write in the cells that say
 # `YOUR CODE HERE` or `YOUR ANSWER HERE`; add cells of your own where you like. A cell marked *Self-check* says what
-# is wrong
-# with an answer and is worth a point; the remaining points are given by tests that run after you have handed in.
-# No question needs the answer to another one. Write the formulas yourself: call the package only where a question
+# is wrong with an answer and is worth a point; the remaining points are given by tests that run after you have handed
+# in. No question needs the answer to another one. Write the formulas yourself: call the package only where a question
 # says so.
 #
 # The parameterization is that of the book: $z^{(l)}=\frac{\sigma_w}{\sqrt{n_{l-1}}}W^{(l)}h^{(l-1)}+\sigma_bb^{(l)}$
-# with standard normal
-# entries, $h^{(l)}=\phi(z^{(l)})$, and a readout of the same form. For ReLU, $(u,v)$ Gaussian with covariance $k$,
-# variances $q_1,q_2$
-# and $\cos\theta=k/\sqrt{q_1q_2}$:
+# with standard normal entries, $h^{(l)}=\phi(z^{(l)})$, and a readout of the same form. For ReLU, $(u,v)$ Gaussian
+# with covariance $k$, variances $q_1,q_2$ and $\cos\theta=k/\sqrt{q_1q_2}$:
 # $$\mathbb E[\phi(u)\phi(v)]=\frac{\sqrt{q_1q_2-k^2}+(\pi-\theta)k}{2\pi},\qquad\mathbb
 # E[\phi'(u)\phi'(v)]=\frac{\pi-\theta}{2\pi}.$$
 
@@ -26,26 +23,25 @@ from ntk_helpers.figures import curves
 # ## 1. A network with a shortcut (5 points)
 #
 # Let $f(x)=\frac1{\sqrt d}v^\top x+\frac1{\sqrt m}a^\top\phi\big(\frac1{\sqrt d}Wx\big)$, with all entries of
-# $v\in\mathbb R^d$, $a\in\mathbb R^m$ and
-# $W\in\mathbb R^{m\times d}$ standard normal, and all of them trained. Let $m\to\infty$.
+# $v\in\mathbb R^d$, $a\in\mathbb R^m$ and $W\in\mathbb R^{m\times d}$ standard normal, and all of them trained. Let
+# $m\to\infty$.
 #
 # 1. Find the NNGP kernel $K(x,x')$ and the tangent kernel $\Theta(x,x')$, in terms of $x^\top x'/d$, $\mathbb
-# E[\phi\phi]$ and $\mathbb E[\phi'\phi']$.
+#    E[\phi\phi]$ and $\mathbb E[\phi'\phi']$.
 # 2. Which theorem makes each sum over units converge, and why is there no cross term between $v$ and the units in
-# $\Theta$?
+#    $\Theta$?
 # 3. How does $\Theta$ change if $v$ is not trained?
 
 # %% [markdown] answer="1-shortcut" points=5
 # 1. Outputs: $v$ and $(a,W)$ are independent with mean zero, so covariances add, $K=\frac{x^\top x'}d+\mathbb
-# E[\phi(u)\phi(u')]$ with
-# $(u,u')$ Gaussian of covariance $x^\top x'/d$. Gradients: $\nabla_vf=x/\sqrt d$ gives $x^\top x'/d$; $\partial
-# f/\partial a_j=\phi(z_j)/\sqrt m$ gives
-# $\frac1m\sum_j\phi(z_j)\phi(z_j')\to\mathbb E[\phi\phi]$; $\nabla_{W_j}f=a_j\phi'(z_j)x/\sqrt{md}$ gives
-# $\frac1m\sum_ja_j^2\phi'(z_j)\phi'(z'_j)\,\frac{x^\top x'}d\to\mathbb E[\phi'\phi']\frac{x^\top x'}d$. So
+#    E[\phi(u)\phi(u')]$ with $(u,u')$ Gaussian of covariance $x^\top x'/d$. Gradients: $\nabla_vf=x/\sqrt d$ gives
+#    $x^\top x'/d$; $\partial f/\partial a_j=\phi(z_j)/\sqrt m$ gives $\frac1m\sum_j\phi(z_j)\phi(z_j')\to\mathbb
+#    E[\phi\phi]$; $\nabla_{W_j}f=a_j\phi'(z_j)x/\sqrt{md}$ gives
+#    $\frac1m\sum_ja_j^2\phi'(z_j)\phi'(z'_j)\,\frac{x^\top x'}d\to\mathbb E[\phi'\phi']\frac{x^\top x'}d$. So
 # $$\Theta=\frac{x^\top x'}d+\mathbb E[\phi\phi]+\mathbb E[\phi'\phi']\,\frac{x^\top x'}d .$$
 # 2. The law of large numbers, since units are independent and identically distributed, and $a_j$ is independent of
-# $z_j$ with $\mathbb Ea_j^2=1$. The kernel is a sum
-# over parameters, and each parameter stands in one of the three groups only.
+#    $z_j$ with $\mathbb Ea_j^2=1$. The kernel is a sum over parameters, and each parameter stands in one of the three
+#    groups only.
 # 3. The first term is missing; $K$ stays.
 #
 # *Marks:* 1 for $K$, 2 for $\Theta$ with its three gradients, 1 for the law of large numbers with independence, 1 for
@@ -55,10 +51,9 @@ from ntk_helpers.figures import curves
 # ## 2. The empirical kernel (5 points)
 #
 # A network with one hidden ReLU layer, $\sigma_w^2=2$ and no bias, has weights `W` of shape $(d,m)$ (a column for
-# each unit) and `a` of shape
-# $(m,)$: $f(x)=\sqrt{\tfrac2m}\sum_ja_j\,\phi\big(\sqrt{\tfrac2d}\,(xW)_j\big)$. Return its tangent kernel
-# $\hat\Theta(x_1,x_2)$ for all rows of two
-# arrays, shape $(n_1,n_2)$, from products of Gram matrices: without a loop over parameters, and without a Jacobian.
+# each unit) and `a` of shape $(m,)$: $f(x)=\sqrt{\tfrac2m}\sum_ja_j\,\phi\big(\sqrt{\tfrac2d}\,(xW)_j\big)$. Return
+# its tangent kernel $\hat\Theta(x_1,x_2)$ for all rows of two arrays, shape $(n_1,n_2)$, from products of Gram
+# matrices: without a loop over parameters, and without a Jacobian.
 
 # %% answer="2-empirical"
 def empirical_ntk(x1, x2, W, a):
@@ -97,9 +92,8 @@ assert -5 * _error < _mean + 0.1816901138 < 5 * _error, f"mean over networks {_m
 # ## 3. Any depth (5 points)
 #
 # Return the infinite-width tangent kernel $\Theta^{(L+1)}(x_1,x_2)$ of a ReLU network with $L$ hidden layers, shape
-# $(n_1,n_2)$, by the recursion for
-# $K$ and $\Theta$ together. The two arrays may hold equal rows: mind cosines beyond 1. Besides $K(x_1,x_2)$ you have
-# to carry the variances along.
+# $(n_1,n_2)$, by the recursion for $K$ and $\Theta$ together. The two arrays may hold equal rows: mind cosines beyond 1.
+# Besides $K(x_1,x_2)$ you have to carry the variances along.
 
 # %% answer="3-depth"
 def relu_ntk(x1, x2, depth, weight_std, bias_std):
@@ -145,11 +139,9 @@ for _i, _j, _want in ((0, 0, 7 * 1.18 / 3), (0, 1, 7 * 3.54 / 3), (1, 1, 7 * 10.
 # ## 4. How fast? (4 points)
 #
 # Measure how much $\hat\Theta_0(x,x)$ scatters from network to network: for each of `widths`, draw `repeats` ReLU
-# networks with one hidden layer
-# ($\sigma_w^2=2$, no bias) and return the standard deviation of $\hat\Theta_0(x,x)$ divided by its mean, an array of
-# the shape of `widths`.
-# Here you may use the package: `net = mlp(1, relu, 2**0.5).init(rng, width, inputs=d)` draws a network, `net.ntk(x)`
-# is its kernel.
+# networks with one hidden layer ($\sigma_w^2=2$, no bias) and return the standard deviation of $\hat\Theta_0(x,x)$
+# divided by its mean, an array of the shape of `widths`. Here you may use the package: `net = mlp(1, relu,
+# 2**0.5).init(rng, width, inputs=d)` draws a network, `net.ntk(x)` is its kernel.
 
 # %% answer="4-scatter"
 def relative_scatter(rng, x, widths, repeats):
@@ -180,10 +172,9 @@ for _got, _width in zip(_scatter, (24, 96), strict=True):
 # ## 5. Harmonics (3 points)
 #
 # For inputs spaced evenly on the unit circle, $\Theta(x,x')$ depends on the angle between them only: the matrix is
-# circulant and symmetric, and its
-# eigenvectors are $\cos j\gamma$ and $\sin j\gamma$. Return its eigenvalues for the frequencies $j=0,1,\dots,\lfloor
-# n/2\rfloor$, *divided by $n$*, from the
-# first row alone: $\frac1n\sum_{i=0}^{n-1}\Theta_{0i}\cos(2\pi ij/n)$.
+# circulant and symmetric, and its eigenvectors are $\cos j\gamma$ and $\sin j\gamma$. Return its eigenvalues for the
+# frequencies $j=0,1,\dots,\lfloor n/2\rfloor$, *divided by $n$*, from the first row alone:
+# $\frac1n\sum_{i=0}^{n-1}\Theta_{0i}\cos(2\pi ij/n)$.
 
 # %% answer="5-harmonics"
 def harmonics(row):
@@ -218,21 +209,21 @@ curves(np.arange(13), {f"bias {b}": np.maximum(harmonics(row)[:13], 1e-6) for b,
 # %% [markdown]
 # ## 6. Reading (4 points)
 #
-# 1. Which frequencies does the network without bias not learn at all, in the kernel's limit? Which does it learn first?
+# 1. Which frequencies does the network without bias not learn at all, in the kernel's limit? Which does it learn
+#    first?
 # 2. Why does a bias help? Think of $x$ and $-x$.
 # 3. A colleague reports: "one hidden ReLU layer of width 100, no bias, fits $\sin3\gamma$ on these 64 points
-# perfectly after long training." What do you answer?
+#    perfectly after long training." What do you answer?
 
 # %% [markdown] answer="6-reading" points=4
 # 1. The odd frequencies from 3 on have eigenvalue zero: gradient flow leaves their residual as it is. Learned first
-# are frequencies 0 and 1, with the largest eigenvalues.
+#    are frequencies 0 and 1, with the largest eigenvalues.
 # 2. Without bias, $\mathrm{relu}(z)=\frac{z+|z|}2$ makes $f(x)$ a linear function plus an even one, at every width
-# and at every time of training: of the odd functions only linear ones
-# are there. A bias moves the kinks away from the origin, so $f(x)-f(-x)$ can be any function.
+#    and at every time of training: of the odd functions only linear ones are there. A bias moves the kinks away from
+#    the origin, so $f(x)-f(-x)$ can be any function.
 # 3. That it cannot be: by part 2 such a network is linear plus even whatever its weights, and $\sin3\gamma$ is odd
-# and not linear. It fails at pairs of antipodal
-# points, of which the 64 hold 32. Perhaps there is a bias or a constant input, a second hidden layer, or the points
-# cover half of the circle only.
+#    and not linear. It fails at pairs of antipodal points, of which the 64 hold 32. Perhaps there is a bias or a
+#    constant input, a second hidden layer, or the points cover half of the circle only.
 #
 # *Marks:* 1 for part 1, 1 for the antipodal argument, 2 for part 3: 1 for "impossible at any width", 1 for what may
 # have happened.

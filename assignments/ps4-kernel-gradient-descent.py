@@ -3,9 +3,9 @@
 #
 # Six questions on the chapter *Kernel gradient descent*, about 90 minutes, 25 points. Write in the cells that say
 # `YOUR CODE HERE` or `YOUR ANSWER HERE`; add cells of your own where you like. A cell marked *Self-check* says what
-# is wrong
-# with an answer and is worth a point; the remaining points are given by tests that run after you have handed in.
-# No question needs the answer to another one. Write the formulas yourself: do not call the dynamics of `ntk_helpers`.
+# is wrong with an answer and is worth a point; the remaining points are given by tests that run after you have handed
+# in. No question needs the answer to another one. Write the formulas yourself: do not call the dynamics of
+# `ntk_helpers`.
 #
 # The clock is that of the book: the loss is $\frac12\sum_i(f(x_i)-y_i)^2$, so $\dot f_t(x)=-\Theta(x,X)(f_t(X)-y)$,
 # and $t=\eta\cdot$ steps.
@@ -20,9 +20,8 @@ from ntk_helpers.figures import curves
 # ## 1. Gradient flow (5 points)
 #
 # Return the outputs $u_t=f_t(X)$ on the training points at time $t$ under gradient flow, from an eigendecomposition
-# of the symmetric matrix
-# $\Theta=\Theta(X,X)$. Two things to mind: $t$ may be infinite (`np.inf`), and $\Theta$ may be *singular*. What does
-# an eigenvector of eigenvalue 0 do?
+# of the symmetric matrix $\Theta=\Theta(X,X)$. Two things to mind: $t$ may be infinite (`np.inf`), and $\Theta$ may
+# be *singular*. What does an eigenvector of eigenvalue 0 do?
 
 # %% answer="1-flow"
 def outputs_at(theta, y, f0, t):
@@ -60,20 +59,18 @@ for _t, _wants in ((0.5, (-0.2994291329, 0.8416311781, 0.440489444)), (np.inf, (
 #
 # 1. Show that $u$ converges to $y$ from every start if and only if $0<\eta<2/\lambda_1$.
 # 2. In each step the norm of the residual shrinks at least by the factor $\rho(\eta)=\max_i|1-\eta\lambda_i|$. Show
-# that the $\eta$ that makes it smallest is
-#    $\eta^\star=\frac2{\lambda_1+\lambda_n}$, and that $\rho(\eta^\star)=\frac{\kappa-1}{\kappa+1}$ with
-# $\kappa=\lambda_1/\lambda_n$.
+#    that the $\eta$ that makes it smallest is $\eta^\star=\frac2{\lambda_1+\lambda_n}$, and that
+#    $\rho(\eta^\star)=\frac{\kappa-1}{\kappa+1}$ with $\kappa=\lambda_1/\lambda_n$.
 # 3. Train at $\eta^\star$: which modes alternate in sign?
 
 # %% [markdown] answer="2-best" points=4
 # 1. With $r=u-y$, $r\leftarrow(I-\eta\Theta)r$; in the eigenbasis each coordinate is multiplied by $1-\eta\lambda_i$
-# in each step. It goes to zero from every start
-# if and only if $|1-\eta\lambda_i|<1$ for all $i$, that is $0<\eta\lambda_i<2$; the strictest condition is that of
-# $\lambda_1$.
+#    in each step. It goes to zero from every start if and only if $|1-\eta\lambda_i|<1$ for all $i$, that is
+#    $0<\eta\lambda_i<2$; the strictest condition is that of $\lambda_1$.
 # 2. $|1-\eta\lambda|$ is convex in $\lambda$, so its maximum over the spectrum is at an end:
-# $\rho=\max(|1-\eta\lambda_1|,|1-\eta\lambda_n|)$. The second falls with $\eta$ as long as
-# $\eta\lambda_n<1$, the first grows once $\eta\lambda_1>1$; the smallest maximum is where
-# $\eta\lambda_1-1=1-\eta\lambda_n$. Then $\rho=1-\frac{2\lambda_n}{\lambda_1+\lambda_n}=\frac{\kappa-1}{\kappa+1}$.
+#    $\rho=\max(|1-\eta\lambda_1|,|1-\eta\lambda_n|)$. The second falls with $\eta$ as long as $\eta\lambda_n<1$, the
+#    first grows once $\eta\lambda_1>1$; the smallest maximum is where $\eta\lambda_1-1=1-\eta\lambda_n$. Then
+#    $\rho=1-\frac{2\lambda_n}{\lambda_1+\lambda_n}=\frac{\kappa-1}{\kappa+1}$.
 # 3. Those with $\eta^\star\lambda_i>1$, that is $\lambda_i>\frac{\lambda_1+\lambda_n}2$.
 #
 # *Marks:* 1 for part 1 (both directions), 2 for part 2 (1 for "at the ends", 1 for the balance), 1 for part 3.
@@ -107,9 +104,8 @@ assert -1e-9 < float(_factor) - 0.75 < 1e-9, f"eigenvalues 1, 2, 7: factor {floa
 # ## 4. Between the data (5 points)
 #
 # Return the outputs at *test* points after `steps` steps of kernel gradient descent with learning rate $\eta$.
-# `cross` $(m,n)$ is the kernel between test points
-# and training points; the function starts from $f_0$, with values `f0` on the training points and `f0_test` at the
-# test points. Do not change the arguments.
+# `cross` $(m,n)$ is the kernel between test points and training points; the function starts from $f_0$, with values
+# `f0` on the training points and `f0_test` at the test points. Do not change the arguments.
 
 # %% answer="4-test-points"
 def predict(theta, cross, y, f0, f0_test, learning_rate, steps):
@@ -142,10 +138,9 @@ assert 0.4999 < float(_start[0]) < 0.5001 and 0.1999 < float(_start_test[0]) < 0
 # ## 5. When to stop (4 points)
 #
 # The targets are a signal plus noise, $y=s+\varepsilon$ with $\varepsilon\sim\mathcal N(0,\sigma^2I)$, and training
-# starts from $f_0=0$. Return the expected squared
-# distance of the outputs from the *signal*, $\mathbb E\|u_t-s\|^2$ over the noise, at each of the given times. There
-# is a formula, a sum over eigenvectors
-# $v_i$ of a part from $v_i^\top s$ and a part from the noise; derive it, and do not simulate.
+# starts from $f_0=0$. Return the expected squared distance of the outputs from the *signal*, $\mathbb E\|u_t-s\|^2$
+# over the noise, at each of the given times. There is a formula, a sum over eigenvectors $v_i$ of a part from
+# $v_i^\top s$ and a part from the noise; derive it, and do not simulate.
 
 # %% answer="5-stopping"
 def expected_risk(theta, signal, noise_std, times):
@@ -188,17 +183,17 @@ curves(np.log10(_times), {f"signal cos({j}γ), noise {s}": expected_risk(_theta,
 #
 # 1. Why has the curve with noise a minimum, and the one without noise none?
 # 2. Why does the faster signal, $\cos4\gamma$, have to be trained longer, and why is its best risk worse? (Speak of
-# modes.)
+#    modes.)
 # 3. Ridge regression multiplies a mode by $\lambda/(\lambda+\rho)$, stopping at $t$ by $1-e^{-\lambda t}$. For which
-# $\rho$ do the two agree on the slow modes, and where do they differ?
+#    $\rho$ do the two agree on the slow modes, and where do they differ?
 
 # %% [markdown] answer="6-reading" points=4
 # 1. In each mode the signal's part of the risk falls like $e^{-2\lambda t}$ and the noise's part grows like
-# $(1-e^{-\lambda t})^2$. Modes of large eigenvalue learn the signal first;
-# later ones carry mostly noise. Without noise only the first part is there.
+#    $(1-e^{-\lambda t})^2$. Modes of large eigenvalue learn the signal first; later ones carry mostly noise. Without
+#    noise only the first part is there.
 # 2. $\cos4\gamma$ is an eigenvector with a smaller eigenvalue. Until it is learned, all modes with larger eigenvalues
-# have taken up their noise.
+#    have taken up their noise.
 # 3. For small $\lambda$ they are $\lambda/\rho$ and $\lambda t$: equal for $\rho=1/t$. For $\lambda t\gg1$ stopping
-# comes exponentially near to 1, ridge only like $1-\rho/\lambda$: it shrinks large modes more.
+#    comes exponentially near to 1, ridge only like $1-\rho/\lambda$: it shrinks large modes more.
 #
 # *Marks:* 1 for part 1, 2 for part 2 (1 for the time, 1 for the noise of the faster modes), 1 for part 3.

@@ -76,7 +76,8 @@ def source(name):
             lines.append(line)
     count = {}
     cells = [_cell(*cell, count) for cell in cells]
-    cells.append(_code("integrity", f"### BEGIN HIDDEN TESTS\n{CANARY}\n### END HIDDEN TESTS", points=0))
+    cells.append(_code("integrity", "# The grader looks here whether tests mean anything.\n"
+                       f"### BEGIN HIDDEN TESTS\n{CANARY}\n### END HIDDEN TESTS", points=0))
     ids = [cell.id for cell in cells]
     if len(set(ids)) < len(ids):
         raise Mistake(f"{path.name}: named twice: {', '.join(sorted({i for i in ids if ids.count(i) > 1}))}")

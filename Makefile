@@ -5,10 +5,10 @@ export OPENBLAS_NUM_THREADS
 
 VENV_PYTHON = .venv/bin/python
 
-.PHONY: help setup book test lab seeds bench refresh lock clean
+.PHONY: help setup book test slow lab assignments grade seeds bench refresh lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 setup:
 	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here: install Python 3.11, 3.12 or 3.13" \
@@ -21,8 +21,18 @@ book: setup ## execute the chapters and build the book into _build/html
 test: setup ## run every test: package, notebooks, tools, built pages
 	@$(VENV_PYTHON) -m pytest
 
+slow: setup ## run the tests that take minutes: a made-up class for each problem set
+	@$(VENV_PYTHON) -m pytest -m slow tests/test_grading.py
+
 lab: setup ## open the chapters in JupyterLab
 	@$(VENV_PYTHON) -m jupyterlab book
+
+assignments: setup ## make releases, solutions and zips of the problem sets in _build/assignments
+	@$(VENV_PYTHON) tools/problem_sets.py
+
+grade: setup ## grade a class: make grade SET=ps3-ntk INBOX=submissions
+	@test -n "$(SET)" -a -n "$(INBOX)" || { echo "Say what to grade: make grade SET=ps3-ntk INBOX=submissions" >&2; exit 1; }
+	@$(VENV_PYTHON) tools/grade.py "$(SET)" "$(INBOX)" $(ARGS)
 
 seeds: setup ## re-run every chapter with NTK_SEED=1 to 10
 	@$(VENV_PYTHON) tools/notebooks.py seeds
@@ -38,7 +48,7 @@ refresh: setup ## execute the chapters and write their outputs back
 lock: ## pin all dependencies again, from pyproject.toml into requirements.txt
 	@$(PYTHON) -m venv _build/lock
 	@_build/lock/bin/python -m pip install --quiet uv
-	@echo "-e .[book,lab,test]" | _build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	@echo "-e .[book,lab,teach,test]" | _build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
 		--fork-strategy fewest --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --output-file requirements.txt -
 

@@ -17,10 +17,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+import problem_sets
 import pytest
 import road
 import yaml
 from bs4 import BeautifulSoup, Comment, NavigableString
+from test_problem_sets import secrets
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
@@ -155,6 +157,16 @@ def test_stations_of_the_road_are_the_chapters(book):
         links = [urljoin(TOC["root"], link["href"]) for link in station.select("a")]
         assert links == [f"{name}.html" for name in written], f"chapter {number}"
         assert ("not written yet" in station.text) == (not written), f"chapter {number}"
+
+
+def test_problem_sets_are_offered_without_answers_and_hidden_tests(built):
+    offered = {path.name for path in (HTML / "_downloads").rglob("ps*")}
+    assert offered == {f"{name}.{kind}" for name in problem_sets.sets() for kind in ("ipynb", "zip")}
+    hidden = set().union(*map(secrets, problem_sets.sets()))
+    for path in HTML.rglob("*"):
+        if path.suffix in (".html", ".ipynb", ".md", ".txt", ".js", ".json", ".py"):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            assert not [line for line in hidden if line in text], path
 
 
 @pytest.mark.parametrize("url", ["", "https://github.com/owner/name"])

@@ -8,6 +8,7 @@ import sys
 import time
 
 import notebooks
+import problem_sets
 
 ROOT = notebooks.ROOT
 BUILD = ROOT / "_build"
@@ -61,6 +62,8 @@ def main():
     print("Building the pages.", flush=True)
     start = time.monotonic()
     try:
+        for name in problem_sets.sets():  # the page of the problem sets offers them for download
+            problem_sets.make_release(name)
         code = build()
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)

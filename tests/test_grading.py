@@ -1,0 +1,301 @@
+"""Grading: a made-up class is graded as it should be, whatever its code tries; tables, resuming, sandbox."""
+import csv
+import hashlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import grade
+import nbformat
+import problem_sets
+import pytest
+from bs4 import BeautifulSoup
+from classroom import Class, _zip
+from grading import intake, kernel, marks, sandbox, student
+
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS = 10  # for a cell
+
+
+def command(*arguments, **environment):
+    return subprocess.run([sys.executable, "tools/grade.py", *map(str, arguments)], cwd=ROOT, text=True,
+                          capture_output=True, env=os.environ | environment, check=False)
+
+
+@pytest.fixture(scope="module")
+def sandboxed():
+    problem = sandbox.available()
+    if problem:
+        stop = pytest.fail if os.environ.get("CI") else pytest.skip
+        stop(problem)
+
+
+def fingerprint(folder):
+    """Return what all files of a folder are: nothing of a student's may change."""
+    return {str(path.relative_to(folder)): path.is_symlink() or hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("*")) if not path.is_dir()}
+
+
+def read(path):
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def grade_class(name, folder):
+    """Grade the class; return it, the rows of marks.csv by student, and the folder of the results."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        private = [ROOT / "assignments", ROOT / "tools" / "problem_sets.py", ROOT / "tests", folder / "inbox",
+                   folder / "inbox" / "spy", folder / "inbox" / "correct", folder / "grades", ROOT / ".git",
+                   "/etc/passwd", Path.home(), Path.home() / ".ssh", ROOT / "ntk_helpers", Path(sys.prefix),
+                   "/usr/local", "/var"]
+        made = Class(name, folder / "inbox", private, server.getsockname()[1]).fill()
+        before = fingerprint(folder / "inbox")
+        result = command(name, folder / "inbox", "--output", folder / "grades", "--seconds", SECONDS, SECRET="x")
+        print(result.stdout)
+        assert result.returncode == 0, result.stderr
+        assert fingerprint(folder / "inbox") == before
+    rows = read(folder / "grades" / name / "marks.csv")
+    assert sorted(row["student"] for row in rows) == sorted(made.expected), "one row for each"
+    return made, {row["student"]: row for row in rows}, folder / "grades" / name, result.stdout
+
+
+@pytest.fixture(scope="module", params=[
+    "ps1-double-descent", *(pytest.param(name, marks=pytest.mark.slow) for name in problem_sets.sets()[1:])])
+def graded(request, tmp_path_factory, sandboxed):
+    return grade_class(request.param, tmp_path_factory.mktemp("class"))
+
+
+def test_each_submission_gets_its_status_marks_and_reason(graded):
+    made, rows, _, _ = graded
+    assert len(rows) >= 25
+    wrong = []
+    for name, (status, lost, reason) in made.expected.items():
+        row = rows[name]
+        if "|" in status:  # an interrupt may get through, or not
+            status = row["status"] if row["status"] in status.split("|") else status
+            lost = lost if status == "graded" else tuple(made.points)
+        points = {question: 0 if question in lost else value for question, value in made.points.items()}
+        got = {question: float(row[f"{question} (/{made.points[question]})"]) for question in made.points}
+        if (row["status"], got, float(row["total"])) != (status, points, sum(points.values())) or not re.search(
+                reason, row["reason"]) or (status != "graded" and not row["reason"]):
+            wrong.append(f"{name}: {row}, expected {status}, {points}, {reason!r}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_answers_in_words_wait_for_a_human(graded):
+    made, rows, folder, _ = graded
+    in_words = " ".join(name for name in made.answers if name not in made.points)
+    needs = {name: row["needs-manual"] for name, row in rows.items()}
+    assert needs["correct"] == needs["exit"] == needs["zip"] == in_words
+    assert needs["unsolved"] == needs["empty"] == ""
+    assert {(row["student"], row["question"]) for row in read(folder / "manual.csv")} == {
+        (name, question) for name, text in needs.items() for question in text.split()}
+
+
+def test_the_spy_finds_nothing(graded):
+    made, _, folder, _ = graded
+    name = made.name
+    done = nbformat.read(folder / "students" / "spy" / "autograded" / "student" / name / f"{name}.ipynb", as_version=4)
+    printed = "".join(output.get("text", "") for cell in done.cells for output in cell.get("outputs", []))
+    found = re.findall(r"^SPY .*$", printed, re.M)
+    # What every Python program needs is there to be read: the environment and the package.
+    readable = [f"SPY sees {path}" for path in (ROOT / "ntk_helpers", sys.prefix, "/usr/local")]
+    readable += [f"SPY lists {path}" for path in (ROOT / "ntk_helpers", sys.prefix)]
+    # The folders above them exist, and hold nothing else.
+    assert set(found) - set(readable) - {f"SPY sees {Path.home()}"} == {"SPY done"}
+
+
+def test_output_is_bounded_and_feedback_is_there(graded):
+    made, rows, folder, _ = graded
+    assert {path.name for path in (folder / "feedback").iterdir()} == {f"{grade.folder_of(name)}.html" for name in rows}
+    assert (folder / "feedback" / "flood.html").stat().st_size < 3_000_000
+    script = (folder / "feedback" / "script.html").read_text(encoding="utf-8")
+    page = BeautifulSoup(script, "html.parser")
+    assert "alert(7531)" in page.get_text() and not page.find_all(onerror=True)
+    assert not [tag for tag in page.find_all("script") if "7531" in tag.get_text()]
+    text = (folder / "feedback" / "wrong.html").read_text(encoding="utf-8")
+    hidden = re.search(r"should be|see the line", text)
+    assert hidden, "feedback shows why points were lost"
+
+
+def test_processor_time_of_an_honest_submission(graded):
+    *_, printed = graded
+    seconds = {name: float(value) for name, value in re.findall(r"of \d+: (.*?): .*\(([\d.]+) s CPU\)$", printed, re.M)}
+    print(f"CPU seconds: correct {seconds['correct']}, unsolved {seconds['unsolved']}")
+    assert seconds["correct"] <= 5, "3 on a machine of 2020; with room for slower ones"
+
+
+def test_points_by_hand_and_resuming(graded, tmp_path):
+    made, rows, folder, _ = graded
+    inbox = folder.parent.parent / "inbox"
+    table, kept = read(folder / "manual.csv"), (folder / "manual.csv").read_bytes()
+    question = next(name for name in made.answers if name not in made.points)
+    table = [row | ({"points": "2,5", "comment": "a good start"} if row["question"] == question else {}) for row in
+             table if row["student"] in ("correct", "exit")]
+    table.append({"student": "wrong", "question": made.q, "points": "1", "comment": "a slip"})
+    marks._write(folder / "manual.csv", marks.MANUAL, table)
+    result = command(made.name, inbox, "--output", folder.parent, "--seconds", SECONDS)
+    assert f"{len(rows)} submissions, {len(rows) - 3} graded before." in result.stdout, result.stderr
+    again = {row["student"]: row for row in read(folder / "marks.csv")}
+    (folder / "manual.csv").write_bytes(kept)
+    for name, more in (("correct", 2.5), ("exit", 2.5), ("wrong", 1), ("zip", 0)):
+        assert float(again[name]["total"]) == float(rows[name]["total"]) + more
+    assert question not in again["correct"]["needs-manual"]
+    for name, comment in (("correct", "a good start"), ("exit", "a good start"), ("wrong", "a slip")):
+        assert comment in (folder / "feedback" / f"{name}.html").read_text(encoding="utf-8")
+
+
+# --- Intake -------------------------------------------------------------------------------------------------
+
+def test_bulk_downloads_of_moodle_and_canvas(tmp_path):
+    path = tmp_path / "bulk.zip"
+    path.write_bytes(_zip({
+        "Ada Lovelace_4711_assignsubmission_file_/ps.ipynb": "", "Max Noether_12_assignsubmission_file_ps.ipynb": "",
+        "noetheremmy_1001_5555_ps-1.ipynb": "", "gaussjohann_LATE_1002_5556_ps.ipynb": "",
+        "plain/sub/ps.ipynb": "", "__MACOSX/plain/ps.ipynb": "", "plain/.ipynb_checkpoints/ps.ipynb": "",
+        "../evil/ps.ipynb": "", "/etc/ps.ipynb": ""}))
+    found = {one.student: (one.id, [file.name for file in one.files]) for one in intake.collect(path)}
+    assert found == {
+        "Ada Lovelace_4711": ("4711", ["ps.ipynb"]), "Max Noether_12": ("12", ["ps.ipynb"]),
+        "noetheremmy_1001": ("1001", ["ps-1.ipynb"]), "gaussjohann_1002": ("1002", ["ps.ipynb"]),
+        "plain": ("", ["sub/ps.ipynb"]),
+        "outside: ../evil/ps.ipynb": ("", ["../evil/ps.ipynb"]), "outside: /etc/ps.ipynb": ("", ["/etc/ps.ipynb"])}
+    for one in intake.collect(path):
+        if one.student.startswith("outside"):
+            with pytest.raises(intake.Ungradable, match="leads outside"):
+                intake.notebook(one, "ps")
+    assert list(tmp_path.iterdir()) == [path], "nothing was unpacked"
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/ps.ipynb", b"\0" * (60 << 20))  # 60 kB on disk
+    one, = intake.collect(path)
+    with pytest.raises(intake.Ungradable, match="has 60 MB"):
+        intake.notebook(one, "ps")
+
+
+def test_folders_of_students_never_meet():
+    names = ["a", "a/b", "a_b", "..", ".", "A b", "a:b", "x" * 300, "=1+1", "日本"]
+    folders = [grade.folder_of(name) for name in names]
+    assert len(set(folders)) == len(names)
+    assert all(re.fullmatch(r"[\w-][\w.-]{0,80}", folder) for folder in folders)
+
+
+# --- Tables -------------------------------------------------------------------------------------------------
+
+POINTS = {"1-a": 4, "2-b": 3}
+
+
+def result(status="graded", manual=None, needed=(), **points):
+    return {"status": status, "reason": "", "points": {k.replace("_", "-"): v for k, v in points.items()},
+            "manual": manual or {}, "manual_cells": list(needed)}
+
+
+def test_tables_for_learning_platforms(tmp_path):
+    results = {"Ada Lovelace_4711": {**result(), "points": {"1-a-check": 1.0, "1-a-hidden-1": 3.0},
+                                     "manual": {"2-b": [1.5, "fine"]}, "manual_cells": ["2-b"]},
+               "Max Noether_12": {**result("review"), "reason": "look"},
+               "plain": result(needed=["2-b"])}
+    marks.write_all(tmp_path, "ps", results, POINTS, {"Ada Lovelace_4711": "4711", "Max Noether_12": "12", "plain": ""})
+    rows = read(tmp_path / "marks.csv")
+    assert list(rows[0]) == ["student", "status", "reason", "1-a (/4)", "2-b (/3)", "total", "needs-manual"]
+    assert [(row["total"], row["needs-manual"]) for row in rows] == [("5.5", ""), ("0", ""), ("0", "2-b")]
+    canvas = read(tmp_path / "canvas.csv")
+    assert list(canvas[0]) == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "ps"]
+    assert [(row["Student"], row["ID"], row["ps"]) for row in canvas] == [
+        ("    Points Possible", "", "7"), ("Ada Lovelace", "4711", "5.5"), ("Max Noether", "12", ""), ("plain", "", "")]
+    moodle = read(tmp_path / "moodle.csv")
+    assert [(row["Identifier"], row["Full name"], row["Grade"]) for row in moodle] == [
+        ("Participant 4711", "Ada Lovelace", "5.5"), ("Participant 12", "Max Noether", ""), ("", "plain", "")]
+
+
+def test_the_table_to_fill_in_grows_and_is_never_overwritten(tmp_path):
+    path = tmp_path / "manual.csv"
+    marks.write_all(tmp_path, "ps", {"a": result(needed=["2-b"])}, POINTS, {"a": ""})
+    assert [row["student"] for row in read(path)] == ["a"]
+    path.write_text("\ufeff" + path.read_text().replace("a,2-b,3,,", "a,2-b,3,2,mine").rstrip("\n"))
+    results = {name: result(needed=["2-b"]) for name in "ab"}
+    marks.write_all(tmp_path, "ps", results, POINTS, dict.fromkeys("ab", ""))
+    assert "a,2-b,3,2,mine" in path.read_text() and read(path)[-1]["student"] == "b"
+    assert marks.read_manual(path, POINTS, {"a", "b"}) == {"a": {"2-b": (2.0, "mine")}}
+
+
+@pytest.mark.parametrize(("line", "message"), [
+    ("x,2-b,3,2,", "line 2: no student 'x'"), ("a,9,3,2,", "no question '9'"), ("a,2-b,3,two,", "must be a number"),
+    ("a,2-b,3,4,", "from 0 to 3, not 4"), ("a,2-b,3,nan,", "from 0 to 3, not nan"),
+])
+def test_mistakes_in_the_table_are_named(line, message, tmp_path):
+    path = tmp_path / "manual.csv"
+    path.write_text(f"student,question,max,points,comment\n{line}\n")
+    with pytest.raises(marks.BadTable, match=message):
+        marks.read_manual(path, POINTS, {"a"})
+
+
+# --- The command --------------------------------------------------------------------------------------------
+
+def test_without_bubblewrap_nothing_is_run(tmp_path):
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "bin").mkdir()
+    out = command("ps3-ntk", tmp_path / "inbox", "--output", tmp_path / "grades", PATH=str(tmp_path / "bin"))
+    assert out.returncode == 1 and "Nothing was run" in out.stderr and "--no-sandbox" in out.stderr
+    assert not (tmp_path / "grades").exists()
+
+
+def test_mistakes_of_the_teacher_are_one_line(tmp_path):
+    for arguments, message in ((("ps9", tmp_path), "there is no problem set ps9"),
+                               (("ps3-ntk", tmp_path / "nowhere"), "is neither a folder nor a zip")):
+        out = command(*arguments, "--output", tmp_path / "grades", "--no-sandbox")
+        assert out.returncode == 1 and message in out.stderr and len(out.stderr.splitlines()) == 1
+
+
+def test_a_bulk_download_without_sandbox_and_a_killed_run_goes_on(tmp_path):
+    made = Class("ps1-double-descent", tmp_path / "unused")
+    text = nbformat.writes(made.solved())
+    inbox = tmp_path / "bulk.zip"
+    inbox.write_bytes(_zip({f"Ada Lovelace_{n}_assignsubmission_file_/{made.name}.ipynb": text for n in (1, 2)}))
+    arguments = ["tools/grade.py", made.name, inbox, "--output", tmp_path / "grades", "--no-sandbox", "--jobs", "1"]
+    with subprocess.Popen([sys.executable, *map(str, arguments)], cwd=ROOT, text=True, stdout=subprocess.PIPE) as run:
+        for line in run.stdout:
+            if "1 of 2" in line:
+                run.kill()
+    out = command(*arguments[1:])
+    assert "2 submissions, 1 graded before." in out.stdout, out.stderr
+    rows = read(tmp_path / "grades" / made.name / "marks.csv")
+    assert [(row["status"], row["total"]) for row in rows] == [("graded", str(sum(made.points.values())))] * 2
+
+
+def test_the_kernel_alone_knows_what_was_replaced():
+    kernel.watch()
+    import grading_watch
+    import numpy as np
+    assert grading_watch.changed({}) == []
+    assert grading_watch.changed({"float": 1, "np": 2, "check": None}) == ["check", "float", "np"]
+    original = np.allclose
+    try:
+        np.allclose = print
+        assert grading_watch.changed({}) == ["numpy.allclose"]
+    finally:
+        np.allclose = original
+    del sys.modules["grading_watch"]
+
+
+def test_what_is_too_much(tmp_path):
+    limits = sandbox.Limits(cell=10)
+    (tmp_path / "runtime").write_text(str(tmp_path))
+    assert grade.excess(os.getpid(), tmp_path, limits, 1) == ""
+    assert grade.excess(os.getpid(), tmp_path, limits, 1e4) == f"stopped after {limits.wall} s"
+    assert "more than 0 MB of memory" in grade.excess(os.getpid(), tmp_path, limits._replace(memory=1), 1)
+    assert "wrote more than 0 MB" in grade.excess(os.getpid(), tmp_path, limits._replace(folder=1), 1)
+
+
+def test_an_untouched_notebook_is_left_as_it_is(tmp_path):
+    made = Class("ps1-double-descent", tmp_path)
+    notebook, notes, doubts = student.restore(made.solved(), made.release)
+    assert (notes, doubts) == ([], [])
+    assert [cell.source for cell in notebook.cells] == [cell.source for cell in made.solved().cells]

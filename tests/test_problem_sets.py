@@ -1,0 +1,135 @@
+"""The problem sets: the instructor's notebooks run, and students get neither answers nor hidden tests."""
+import re
+import zipfile
+
+import nbformat
+import problem_sets
+import pytest
+
+SETS = problem_sets.sets()
+every_set = pytest.mark.parametrize("name", SETS)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Where the sets of this test are made: not in the folder that the book is built from at the same time."""
+    monkeypatch.setattr(problem_sets, "BUILD", tmp_path)
+    return tmp_path
+
+
+def lines_of(text):
+    """Return the lines that say something: `return f` or `import random` may stand anywhere."""
+    return {line.strip() for line in text.splitlines() if len(line.strip()) > 25}
+
+
+def secrets(name):
+    """Return the lines that only the instructor sees: answers, model answers, hidden tests."""
+    source = problem_sets.source(name)
+    shown = lines_of("\n".join(cell.source for cell in problem_sets.release(source).cells))
+    return lines_of("\n".join(cell.source for cell in source.cells)) - shown - {"### BEGIN HIDDEN TESTS"}
+
+
+def test_the_book_lists_them():
+    page = (problem_sets.ROOT / "book" / "problem-sets.md").read_text(encoding="utf-8")
+    listed = re.findall(r"</_build/assignments/([\w-]+)/\1\.(?:ipynb|zip)>", page)
+    assert sorted(listed) == sorted([*SETS, *SETS]) and len(SETS) >= 4
+
+
+@every_set
+def test_the_instructors_notebook_runs_and_the_solution_has_no_hidden_test(name, here):
+    problem_sets.make_release(name)
+    problem_sets.make_solution(name)
+    solution = nbformat.read(here / name / f"{name}-solution.ipynb", as_version=4)
+    printed = "".join(output.get("text", "") for cell in solution.cells for output in cell.get("outputs", []))
+    assert "✓" in printed and "☐" not in printed
+    tests = "\n".join(cell.source for cell in problem_sets.source(name).cells if "-hidden-" in cell.id)
+    text = "\n".join(cell.source for cell in solution.cells)
+    assert "HIDDEN TESTS" not in text
+    assert not [line for line in lines_of(tests) & secrets(name) if line in text]
+
+
+def fails_with(path):
+    """Run a notebook to its end; return the errors of its cells by the cell's id."""
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=120, allow_errors=True, kernel_name="python3").execute()
+    return {cell.id: f"{output.ename}: {output.evalue}" for cell in notebook.cells if cell.cell_type == "code"
+            for output in cell.outputs if output.output_type == "error"}
+
+
+@every_set
+def test_an_unsolved_release_fails_with_the_stubs_message_only(name, here):
+    folder = problem_sets.make_release(name)
+    errors = fails_with(folder / f"{name}.ipynb")
+    checks = {cell.id for cell in problem_sets.source(name).cells if cell.id.endswith("-check")}
+    assert checks <= set(errors) and set(errors.values()) == {f"NotImplementedError: {problem_sets.STUB}"}
+    assert all(key in checks or key.startswith("given-") for key in errors), "a hidden test fails on its own"
+
+
+@every_set
+def test_what_students_get_holds_nothing_of_the_instructors(name, here):
+    folder = problem_sets.make_release(name)
+    with zipfile.ZipFile(folder / f"{name}.zip") as archive:
+        inside = {entry: archive.read(entry).decode() for entry in archive.namelist()}
+    assert set(inside) == {f"{name}/{name}.ipynb", f"{name}/README.txt"}
+    notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+    assert inside[f"{name}/{name}.ipynb"] == (folder / f"{name}.ipynb").read_text(encoding="utf-8")
+    text = "\n".join(cell.source for cell in notebook.cells)
+    hidden = secrets(name)
+    assert len(hidden) > 50
+    assert not [line for line in hidden if line in text]
+    assert not re.search("BEGIN|SOLUTION|HIDDEN|Marks", text)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+@every_set
+def test_a_set_is_of_the_agreed_size(name):
+    cells = problem_sets.source(name).cells
+    answers = [cell for cell in cells if cell.metadata.nbgrader.solution]
+    in_words = [cell for cell in answers if cell.cell_type == "markdown"]
+    assert 4 <= len(answers) <= 6 and len(in_words) == 2  # a derivation, an interpretation
+    assert 20 <= sum(cell.metadata.nbgrader.get("points", 0) for cell in cells) <= 30
+    for cell in answers:
+        if cell.cell_type == "code":
+            tests = {other.id for other in cells if other.id.startswith(f"{cell.id}-")}
+            assert {f"{cell.id}-check", f"{cell.id}-hidden-1"} <= tests
+
+
+@every_set
+def test_no_test_depends_on_another_answer(name):
+    cells = problem_sets.source(name).cells
+    functions = {cell.id: re.search(r"^def (\w+)", cell.source, re.M)[1] for cell in cells
+                 if cell.metadata.nbgrader.solution and cell.cell_type == "code"}
+    for cell in cells:
+        for question, function in functions.items():
+            if cell.metadata.nbgrader.grade and not cell.id.startswith(question):
+                assert not re.search(rf"\b{function}\(", cell.source), f"{cell.id} calls {function}"
+
+
+@every_set
+def test_tests_compare_with_plain_arithmetic(name):
+    for cell in problem_sets.source(name).cells:
+        if cell.cell_type == "code" and cell.metadata.nbgrader.grade:
+            asserts = "\n".join(re.findall(r"assert .*", cell.source))
+            assert not re.search(r"\bnp\.(?!shape)|allclose|\babs\(|ntk_helpers", asserts), cell.id
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("x = 1\n", "line 1: text before the first cell"),
+    ("# %% test=1 points=two\nx = 1\n", "line 1: not a cell's first line"),
+    ("# %%\n\n", "line 1: a cell needs a content"),
+    ('# %% answer="1-a" test="1-a"\nx = 1\n', "line 1: a cell needs a content and at most one"),
+    ('# %% test="1-a"\nassert True\n', "line 1: points belong to tests"),
+    ('# %% [markdown] answer="1-a"\n# text\n', "line 1: points belong to tests"),
+    ('# %% answer="1-a"\ndef f():\n    return 1\n', "line 1: the lines ### BEGIN SOLUTION"),
+    ('# %% test="1-a" points=1\nassert True\n', "1-a-check has no cell for the answer"),
+    ('# %% [markdown] answer="1-a" points=1\n# a\n# %% [markdown] answer="1-a" points=1\n# b\n', "named twice: 1-a"),
+])
+def test_mistakes_in_a_source_are_named(text, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(problem_sets, "SOURCES", tmp_path)
+    (tmp_path / "set.py").write_text(text)
+    with pytest.raises(problem_sets.Mistake, match=re.escape(message)):
+        problem_sets.source("set")
+    with pytest.raises(problem_sets.Mistake, match="there is no problem set other; there are: set"):
+        problem_sets.source("other")

@@ -169,7 +169,8 @@ def restore(notebook, release):
             answers[key] = cell
         elif cell.source.strip() != original.source.strip() or cell.cell_type != original.cell_type or (
                 isinstance(about, dict) and about.get("points") != original.metadata.nbgrader.get("points")):
-            edited.append(key)
+            if original.cell_type == "code":  # nobody needs to hear of a comma in the text
+                edited.append(key)
         if key not in seen:
             order.append(key)
         seen.add(key)

@@ -51,7 +51,7 @@ def write_kernelspec(runtime, limits, sandboxed):
     """Write the kernelspec `python3` into the folder `runtime`; return the environment variables that find it."""
     environment = {
         "PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONWARNINGS": "ignore",
-        "HOME": "/work", "IPYTHONDIR": "/work/.ipython", "MPLCONFIGDIR": f"{runtime}/matplotlib", "MPLBACKEND": "agg",
+        "HOME": "/desk", "IPYTHONDIR": "/desk/.ipython", "MPLCONFIGDIR": f"{runtime}/matplotlib", "MPLBACKEND": "agg",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
         "NBGRADER_EXECUTION": "autograde", "GRADE_MEMORY": str(limits.memory), "GRADE_CPU": str(limits.cpu)}
     command = [sys.executable, str(KERNEL), "{connection_file}"]
@@ -73,7 +73,7 @@ def _bubblewrap(*more):
     """Return the command that starts another one inside; ``more`` is mounted, too."""
     command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
                "--proc", "/proc", "--dev", "/dev", "--size", str(2**26), "--tmpfs", "/tmp",
-               "--size", str(2**27), "--tmpfs", "/work"]
+               "--size", str(2**27), "--tmpfs", "/desk"]
     for path in map(Path, ("/usr", "/bin", "/lib", "/lib64")):
         if path.is_symlink():
             command += ["--symlink", os.readlink(path), str(path)]
@@ -84,7 +84,7 @@ def _bubblewrap(*more):
     for path in dict.fromkeys(map(str, places)):
         if not path.startswith("/usr/"):
             command += ["--ro-bind", path, path]
-    return [*command, *more, "--remount-ro", "/", "--chdir", "/work"]
+    return [*command, *more, "--remount-ro", "/", "--chdir", "/desk"]
 
 
 def _copy_font_list(folder):

@@ -83,9 +83,10 @@ def test_randomness_comes_from_the_chapters_generator(path):
 
 
 def test_tests_that_pages_name_exist():
-    book = notebooks.ROOT / "book"
+    book, tests = notebooks.ROOT / "book", notebooks.ROOT / "tests"
+    there = {(file.name, name) for file in tests.glob("test_*.py")
+             for name in re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.M)}
+    there |= {("", name) for _, name in there}
     pages = [page.read_text(encoding="utf-8") for page in (*book.glob("*.md"), *book.glob("*.ipynb"))]
-    named = {name for page in pages for name in re.findall(r"(test_\w+\.py)::(test_\w+)", page)}
-    missing = [f"{file}::{test}" for file, test in sorted(named)
-               if not re.search(rf"^def {test}\(", (notebooks.ROOT / "tests" / file).read_text(encoding="utf-8"), re.M)]
-    assert named and not missing
+    named = {name for page in pages for name in re.findall(r"(?:(test_\w+\.py)::)?\b(test_\w+)\b(?!\.py)`", page)}
+    assert len(named) > 20 and not named - there

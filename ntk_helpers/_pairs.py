@@ -45,7 +45,8 @@ class Pairs:
         if bias_variance:
             b = bias_variance / self.unit
             if self.det is not None:
-                self.det = self.det + b * (np.diff(np.sqrt(self.q), axis=0)[0] ** 2 + 2 * self.gaps()[0])
+                minus = gaps(self.k, *self.q, self.det)[0]
+                self.det = self.det + b * (np.diff(np.sqrt(self.q), axis=0)[0] ** 2 + 2 * minus)
             self.k += b
             self.q = self.q + b
         self.t = self.k if self.t is None else np.add(self.t, self.k, out=self.t)
@@ -54,7 +55,7 @@ class Pairs:
         """Add independent kernels (a skip connection); ``other`` is used up."""
         factor = other.unit / self.unit
         if self.det is not None:  # every term is positive: nothing cancels
-            (minus, plus), (other_minus, other_plus) = self.gaps(), other.gaps()
+            (minus, plus), (other_minus, other_plus) = (gaps(p.k, *p.q, p.det) for p in (self, other))
             cross = np.diff(np.sqrt(self.q * other.q[::-1]), axis=0)[0] ** 2
             cross += minus * other_plus + plus * other_minus
             self.det = self.det + factor * cross + factor**2 * other.det
@@ -72,10 +73,6 @@ class Pairs:
             self.q = self.q * self.unit
             self.det = None if self.det is None else self.det * self.unit**2
             self.unit = 1.0
-
-    def gaps(self):
-        """Return :func:`gaps` of a list."""
-        return gaps(self.k, *self.q, self.det)
 
     def determinant(self, tame):
         """Return the determinants; a tile's in scratch 0, noting in ``near`` the nearly parallel above ``tame``."""

@@ -9,8 +9,8 @@ def require(condition, message):
         raise ValueError(message)
 
 
-def array(name, value, ndim=2, rows=None, columns=None):
-    """Return ``value`` as a finite float array with ``ndim`` axes (a tuple allows several), none of them empty."""
+def array(name, value, ndim=2, rows=None, columns=None, finite=True):
+    """Return ``value`` as a float array, finite unless said, of ``ndim`` axes (or one of several), none empty."""
     try:
         out = np.asarray(value)
     except ValueError as error:  # ragged nested lists
@@ -22,8 +22,8 @@ def array(name, value, ndim=2, rows=None, columns=None):
     require(rows in (None, *out.shape[:1]), f"{name} must have {rows} rows; got shape {out.shape}")
     require(columns in (None, *out.shape[-1:]), f"{name} must have {columns} columns; got shape {out.shape}")
     out = out if out.dtype in (np.float32, np.float64) else out.astype(float)
-    if not np.isfinite(out).all():
-        raise ValueError(f"{name} must be finite; got {(~np.isfinite(out)).sum()} entries that are NaN or infinite")
+    count = np.count_nonzero(~np.isfinite(out)) if finite else 0
+    require(not count, f"{name} must be finite; got {count} entries that are NaN or infinite")
     return out
 
 

@@ -6,7 +6,7 @@ are :math:`\mathbb E[\phi(u)\phi(v)]` and :math:`\mathbb E[\phi'(u)\phi'(v)]`. F
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -68,14 +68,13 @@ class TwoSlope(Nonlinearity):
     Cho and Saul, *Kernel methods for deep learning*, NIPS 2009 (the arc-cosine kernels of degree 1 and 0).
     """
 
-    slopes: tuple = (0.0, 1.0)
+    constants: tuple = field(default=(), repr=False)  #: h, kappa and ab
 
     def advance(self, pairs):
         """Take the kernels of ``pairs`` through the activation, in place."""
-        a, b = self.slopes
-        h, kappa = (a * a + b * b) / 2, (a - b) ** 2 / (2 * np.pi)
+        h, kappa, ab = self.constants
         if pairs.det is not None:
-            self._advance_list(pairs, a * b, h, kappa)
+            self._advance_list(pairs, h, kappa, ab)
         elif kappa <= 1e-17 * h:  # a line, to rounding
             pairs.unit *= h
         else:
@@ -93,10 +92,10 @@ class TwoSlope(Nonlinearity):
             pairs.unit *= kappa
 
     @staticmethod
-    def _advance_list(pairs, ab, h, kappa):
+    def _advance_list(pairs, h, kappa, ab):
         # By the acute angle of the two lines: where k < 0, h k + kappa (root - angle k) = ab k + bend.
         k, root, radius = pairs.k, np.sqrt(pairs.det), np.sqrt(pairs.q.prod(axis=0))
-        acute, small = np.arctan2(root, np.abs(k)), np.minimum(*pairs.gaps())
+        acute, small = np.arctan2(root, np.abs(k)), np.minimum(*gaps(pairs.k, *pairs.q, pairs.det))
         bend = kappa * (root - acute * np.abs(k))
         behind = k < 0
         minus = np.where(behind, (h + ab) * radius - ab * small, h * small) - bend
@@ -111,21 +110,9 @@ def two_slope(negative, positive):
     """Return the activation of slopes ``negative`` and ``positive``, not both zero, on either side of 0."""
     a, b = _validate.number("negative", negative), _validate.number("positive", positive)
     _validate.require(a or b, "negative and positive must not both be zero; got 0 and 0")
-    return _two_slope(f"two_slope({a:g}, {b:g})", a, b)
-
-
-def leaky_relu(slope=0.01):
-    """Return the leaky rectifier: ``x`` for positive, ``slope * x`` for negative arguments."""
-    slope = _validate.number("slope", slope)
-    return _two_slope(f"leaky_relu({slope:g})", slope, 1.0)
-
-
-def _two_slope(name, a, b):
     h, kappa = (a * a + b * b) / 2, (a - b) ** 2 / (2 * np.pi)
 
     def phi(x):
-        if a == b:
-            return a * x
         out = np.maximum(x, 0) if b == 1 else np.maximum(x, 0) * b
         return out + a * np.minimum(x, 0) if a else out
 
@@ -138,7 +125,13 @@ def _two_slope(name, a, b):
         angle = np.arctan2(root, k)
         return h * k + kappa * (root - angle * k), h - kappa * angle
 
-    return TwoSlope(name, phi, derivative, dual, tame=0.0, slopes=(a, b))
+    return TwoSlope(f"two_slope({a:g}, {b:g})", phi, derivative, dual, tame=0.0, constants=(h, kappa, a * b))
+
+
+def leaky_relu(slope=0.01):
+    """Return the leaky rectifier: ``x`` for positive, ``slope * x`` for negative arguments."""
+    slope = _validate.number("slope", slope)
+    return replace(two_slope(slope, 1), name=f"leaky_relu({slope:g})")
 
 
 def _erf(x):
@@ -157,10 +150,6 @@ def _shifted_erf(name, scale, factor, shift):
 
     return Nonlinearity(name, lambda x: factor * _erf(scale * x) + shift,
                         lambda x: factor * scale * 2 / np.pi**0.5 * np.exp(-s * x * x), dual)
-
-
-def _gelu_slope(x):
-    return (1 + _erf(x * 0.5**0.5)) / 2 + x * (np.exp(-x * x / 2) / (2 * np.pi) ** 0.5)
 
 
 def _gelu_dual(k, q1, q2, det):
@@ -208,14 +197,15 @@ def rbf(gamma=1.0):
                         lambda x: 2**0.5 * rate * np.cos(rate * x + np.pi / 4), dual)
 
 
-identity = _two_slope("identity", 1.0, 1.0)
-relu = _two_slope("relu", 0.0, 1.0)
-absolute = _two_slope("absolute", -1.0, 1.0)
+identity = replace(two_slope(1, 1), name="identity")
+relu = replace(two_slope(0, 1), name="relu")
+absolute = replace(two_slope(-1, 1), name="absolute")
 #: Williams, *Computing with infinite networks*, NIPS 1996.
 erf = _shifted_erf("erf", 1.0, 1.0, 0.0)
 #: The error function shifted and scaled to stay close to the logistic function.
 sigmoid_like = _shifted_erf("sigmoid_like", 1 / 2.4020563531719796, 0.5, 0.5)
-gelu = Nonlinearity("gelu", lambda x: x * ((1 + _erf(x * 0.5**0.5)) / 2), _gelu_slope, _gelu_dual)
+gelu = Nonlinearity("gelu", lambda x: x * ((1 + _erf(x * 0.5**0.5)) / 2), lambda x: (
+    (1 + _erf(x * 0.5**0.5)) / 2 + x * (np.exp(-x * x / 2) / (2 * np.pi) ** 0.5)), _gelu_dual)
 sin = Nonlinearity("sin", np.sin, np.cos, _sin_dual)
 cos = Nonlinearity("cos", np.cos, lambda x: -np.sin(x), lambda *pair: _sin_dual(*pair)[::-1])
 gaussian = Nonlinearity("gaussian", lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x), _gaussian_dual)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _linalg, _validate
+from . import _validate
 
 
 class Eigenmodes(NamedTuple):
@@ -50,12 +50,13 @@ class Prediction(NamedTuple):
 
 def eigenmodes(theta, jitter=0.0):
     r"""Decompose the kernel of training points, (n, n): :math:`\Theta=V\,\mathrm{diag}(\lambda)V^\top`."""
-    return Eigenmodes(*_linalg.eigh("theta", theta, jitter))
+    return Eigenmodes(*_eigh("theta", theta, jitter))
 
 
 def critical_learning_rate(theta):
     r"""Return :math:`2/\lambda_{\max}(\Theta)`, below which gradient descent converges (∞ for Θ = 0)."""
-    return _critical(eigenmodes(theta).eigenvalues)
+    largest = eigenmodes(theta).eigenvalues[0]
+    return 2 / largest if largest > 0 else np.inf
 
 
 def kernel_gradient_flow(theta, y, times, *, f0=None, cross=None, f0_test=None, jitter=0.0):
@@ -71,7 +72,7 @@ def kernel_gradient_flow(theta, y, times, *, f0=None, cross=None, f0_test=None, 
     a :class:`Trajectory`.
     """
     times = _times(times)
-    modes = _linalg.eigh("theta", theta, jitter, times)
+    modes = _eigh("theta", theta, jitter, times)
     return _trajectory(times, modes, _clock(modes[0], times), y, f0, cross, f0_test)
 
 
@@ -88,10 +89,10 @@ def kernel_gradient_descent(theta, y, learning_rate, steps, *, f0=None, cross=No
         steps = np.arange(_validate.integer("steps", steps, at_least=0) + 1)
     steps = _validate.array("steps", [_validate.integer("steps", s, at_least=0) for s in steps], ndim=1)
     times = learning_rate * steps
-    modes = _linalg.eigh("theta", theta, jitter, times)
+    modes = _eigh("theta", theta, jitter, times)
     path = _trajectory(times, modes, _clock(modes[0], times, learning_rate, steps), y, f0, cross, f0_test)
-    critical = _critical(path.eigenvalues)
-    if learning_rate >= critical:
+    if learning_rate * path.eigenvalues[0] >= 2:
+        critical = 2 / path.eigenvalues[0]
         warnings.warn(f"learning_rate {learning_rate:g} is not below the critical 2/lambda_max = {critical:g}:"
                       " gradient descent does not converge", RuntimeWarning, 2)
     return path
@@ -118,26 +119,26 @@ def trained_ensemble(train, y, times=np.inf, cross=None, test=None, *, layers="a
                       f"cross and test go together; got only {'test' if cross is None else 'cross'}")
     times, (nngp, ntk) = _times(times), _pair("train", train)
     driver = ("train.ntk", ntk) if layers == "all" else ("train.nngp", nngp)
-    eigenvalues, vectors = _linalg.eigh(*driver, jitter, times)
+    eigenvalues, vectors = _eigh(*driver, jitter, times)
     y = _validate.array("y", y, ndim=(1, 2), rows=len(vectors))
     decay, gain = _clock(eigenvalues, times)
     target = vectors.T @ y.reshape(len(y), -1)
     # A sandwich of the initial covariance, here in the eigenbasis of the kernel that drives training.
     initial = np.diag(eigenvalues)
     if layers == "all":
-        initial = vectors.T @ _linalg.kernel("train.nngp", nngp, rows=len(y))[0] @ vectors
+        initial = vectors.T @ _kernel("train.nngp", nngp, rows=len(y))[0] @ vectors
     if cross is None:
-        mean = y.reshape(len(y), -1) - _apply(vectors, decay[..., None] * target)
+        mean = y.reshape(len(y), -1) - vectors @ (decay[..., None] * target)
         kept = vectors * decay[:, None, :]
-        covariance = _linalg.symmetrized(kept @ initial @ kept.mT)
+        covariance = _symmetrized(kept @ initial @ kept.mT)
     else:
         nngp, ntk = _pair("cross", cross)
         nngp = _validate.array("cross.nngp", nngp, columns=len(y)) @ vectors
         ntk = _validate.array("cross.ntk", ntk, 2, len(nngp), len(y)) @ vectors if layers == "all" else nngp
-        mean = _apply(ntk, gain[..., None] * target)
+        mean = ntk @ (gain[..., None] * target)
         moved = ntk * gain[:, None, :]
-        change = 2 * _linalg.symmetrized(moved @ (nngp - moved @ initial / 2).mT)
-        covariance = _linalg.kernel("test.nngp", _pair("test", test)[0], rows=len(nngp))[0] - change
+        change = 2 * _symmetrized(moved @ (nngp - moved @ initial / 2).mT)
+        covariance = _kernel("test.nngp", _pair("test", test)[0], rows=len(nngp))[0] - change
     return Prediction(mean.reshape(*times.shape, -1, *y.shape[1:]),
                       covariance.reshape(*times.shape, *covariance.shape[1:]))
 
@@ -154,10 +155,10 @@ def gp_posterior(kernel, y, cross, test, *, noise_variance=0.0, jitter=0.0):
     from scipy.linalg import solve_triangular
 
     factor, y, cross = _regression(kernel, y, cross, "noise_variance", noise_variance, jitter)
-    test = _linalg.kernel("test", test, rows=len(cross))[0]
+    test = _kernel("test", test, rows=len(cross))[0]
     half = solve_triangular(factor, cross.T, lower=True)
     mean = half.T @ solve_triangular(factor, y, lower=True)
-    return Prediction(mean, test - _linalg.symmetrized(half.T @ half))
+    return Prediction(mean, test - _symmetrized(half.T @ half))
 
 
 def kernel_ridge(kernel, y, cross, *, ridge=0.0, jitter=0.0):
@@ -174,9 +175,64 @@ def kernel_ridge(kernel, y, cross, *, ridge=0.0, jitter=0.0):
 
 
 def _regression(kernel, y, cross, name, shift, jitter):
-    factor = _linalg.cholesky("kernel", kernel, _validate.number(name, shift, at_least=0), jitter)
+    """Return the lower Cholesky factor of the kernel plus ``shift`` on its diagonal, targets and cross kernel."""
+    import scipy.linalg  # here, so that importing the package does not load SciPy
+
+    matrix, rounding = _kernel("kernel", kernel, jitter)
+    matrix += np.diag(np.full(len(matrix), _validate.number(name, shift, at_least=0)))
+    try:
+        factor = scipy.linalg.cholesky(matrix, lower=True)
+    except np.linalg.LinAlgError:
+        raise _singular("kernel") from None
+    # A squared pivot is the variance a point has left, given the points before it.
+    if factor.diagonal().min() ** 2 <= rounding * matrix.diagonal().max():
+        raise _singular("kernel")
     y = _validate.array("y", y, ndim=(1, 2), rows=len(factor))
     return factor, y, _validate.array("cross", cross, columns=len(factor))
+
+
+def _kernel(name, value, jitter=0.0, rows=None):
+    """Return a float64 copy, symmetric and with jitter, and the relative rounding of its eigenvalues."""
+    given = _validate.array(name, value, rows=rows, columns=rows)
+    _validate.require(given.shape[0] == given.shape[1],
+                      f"{name} must be square, a row and a column for each point; got shape {given.shape}")
+    eps, out = np.finfo(given.dtype).eps, given.astype(float)
+    gap = np.abs(out - out.T).max()
+    _validate.require(gap <= np.sqrt(eps) * np.abs(out).max(),
+                      f"{name} must be symmetric; got entries that differ from their mirror by {gap:.3g}")
+    shift = _validate.number("jitter", jitter, at_least=0) * out.diagonal().mean()
+    return _symmetrized(out) + np.diag(np.full(len(out), shift)), len(out) * eps
+
+
+def _eigh(name, value, jitter, times=0.0):
+    """Return the eigenvalues, largest first and none negative, and the eigenvectors.
+
+    Refuse times at which modes of eigenvalues that are lost in rounding would have moved.
+    """
+    import scipy.linalg  # here, so that importing the package does not load SciPy
+
+    matrix, rounding = _kernel(name, value, jitter)
+    values, vectors = (a[..., ::-1] for a in scipy.linalg.eigh(matrix))
+    rounding = rounding * np.abs(values).max() + np.finfo(float).tiny
+    _validate.require(values[-1] >= -rounding,
+                      f"{name} must be positive semi-definite; got the eigenvalue {values[-1]:.3g}, beyond"
+                      f" rounding ({rounding:.1g}). Is it a kernel? If it is, but inexact, add jitter")
+    if values[-1] <= rounding and (times * rounding >= 1).any():
+        raise _singular(name, f", or ask for times well below {1 / rounding:.1g}")
+    # "Largest" to six digits, so that rounding does not choose among entries that are equal by symmetry.
+    size = np.abs(vectors)
+    first = np.argmax(size > (1 - 1e-6) * size.max(axis=0), axis=0)
+    return np.maximum(values, 0), vectors * np.sign(vectors[first, np.arange(len(matrix))])
+
+
+def _singular(name, also=" or a ridge"):
+    """Return the error for a singular kernel, with what to do about it."""
+    return ValueError(f"{name} must be positive definite beyond rounding; got a singular matrix. Remove"
+                      f" duplicate training points, or add jitter (1e-10, say){also}")
+
+
+def _symmetrized(a):
+    return (a + a.mT) / 2
 
 
 def _trajectory(times, modes, clock, y, f0, cross, f0_test):
@@ -190,45 +246,33 @@ def _trajectory(times, modes, clock, y, f0, cross, f0_test):
     with np.errstate(over="ignore", invalid="ignore"):  # beyond the critical learning rate
         modes = np.where(start == 0, 0, decay * start)
         residual = np.linalg.norm(modes, axis=(1, 2)).reshape(times.shape)
-        train = (y.reshape(len(y), -1) + _apply(vectors, modes)).reshape(shape)
+        train = (y.reshape(len(y), -1) + vectors @ modes).reshape(shape)
         if cross is not None:
             cross = _validate.array("cross", cross, columns=len(y))
-            change = _apply(cross @ vectors, np.where(start == 0, 0, gain * start)).reshape(shape)
+            change = (cross @ vectors @ np.where(start == 0, 0, gain * start)).reshape(shape)
             test = _outputs("f0_test", f0_test, (len(cross), *y.shape[1:])) - change
     return Trajectory(times, eigenvalues, modes.reshape(shape), residual, train, test)
-
-
-def _apply(matrix, modes):
-    """Multiply (m, n) into (t, n, k), as one product of matrices."""
-    return np.moveaxis(np.tensordot(modes, matrix, axes=(1, 1)), 2, 1)
-
-
-def _critical(eigenvalues):
-    return 2 / eigenvalues[0] if eigenvalues[0] > 0 else np.inf
 
 
 def _clock(eigenvalues, times, learning_rate=None, steps=None):
     """Return exp(-λt), with steps (1 - ηλ)^s, and what it lacks to 1, divided by λ: each (t, n)."""
     t = np.atleast_1d(times)[:, None]
     if steps is None:
-        exponent = -t * eigenvalues
+        decay, lost = np.exp(-t * eigenvalues), -np.expm1(-t * eigenvalues)
     else:
         z, s = learning_rate * eigenvalues, steps[:, None]
         exponent = s * np.log1p(-np.minimum(z, 0.5))  # keeps the digits of a small z
-    decay, lost = np.exp(exponent), -np.expm1(exponent)
-    if steps is not None:
         with np.errstate(over="ignore"):
             power = (1 - z) ** s
-        decay, lost = np.where(z < 0.5, (decay, lost), (power, 1 - power))
+        decay, lost = np.where(z < 0.5, (np.exp(exponent), -np.expm1(exponent)), (power, 1 - power))
     limit = np.broadcast_to(t, lost.shape).copy()  # at λ = 0
     return decay, np.divide(lost, eigenvalues, out=limit, where=eigenvalues > 0)
 
 
 def _times(value):
-    big = np.finfo(np.float32).max  # stands for infinity, which the check refuses
-    times = _validate.array("times", np.nan_to_num(value, nan=np.nan, posinf=big, neginf=-big), ndim=(0, 1))
+    times = _validate.array("times", value, ndim=(0, 1), finite=False)
     _validate.require((times >= 0).all(), f"times must be at least 0; got {times.min():g}")
-    return np.where(times == big, np.inf, times)
+    return times
 
 
 def _outputs(name, value, shape):

@@ -18,8 +18,8 @@ class Kernels(NamedTuple):
     ntk: np.ndarray  #: tangent kernel
 
 
-def gram(layers, x1, x2=None, *, dtype=float, threads=1, progress=None):
-    r"""Return the infinite-width kernels of every row of ``x1`` with every row of ``x2``: :class:`Kernels` (n1, n2).
+def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None):
+    r"""Return the infinite-width kernels of every row of ``x1`` with every row of ``x2``.
 
     .. math::
         K^{(1)}&=\sigma_w^2\,x^\top x'/d+\sigma_b^2,\qquad K^{(l+1)}=\sigma_w^2\,\mathbb E[\phi(u)\phi(v)]+\sigma_b^2,\\
@@ -27,18 +27,24 @@ def gram(layers, x1, x2=None, *, dtype=float, threads=1, progress=None):
         \Theta^{(l+1)}=K^{(l+1)}+\sigma_w^2\,\mathbb E[\phi'(u)\phi'(v)]\,\Theta^{(l)},
 
     with :math:`(u,v)\sim\mathcal N(0,K^{(l)}|_{x,x'})`, for each dense layer and the activation before it; residual
-    layers as in :class:`ntk_helpers.layers.Residual`. The matrices are filled tile by tile, without further arrays of
-    their size. Nearly parallel inputs, whose covariance alone no longer tells their angle, are done again with the
-    determinant carried along; the diagonal is that of :func:`diagonal`. Lee et al., *Deep neural networks as Gaussian
-    processes*, ICLR 2018; Jacot, Gabriel and Hongler, *Neural tangent kernel*, NeurIPS 2018.
+    layers as in :class:`ntk_helpers.Residual`. Lee et al., *Deep neural networks as Gaussian processes*, ICLR 2018;
+    Jacot, Gabriel and Hongler, *Neural tangent kernel*, NeurIPS 2018.
 
-    ``layers`` are those of an architecture, ``x1`` and ``x2`` arrays of shapes (n1, d) and (n2, d). Without ``x2``:
-    the kernels of ``x1`` with itself, exactly symmetric, at half the cost. ``dtype``, float64 or float32, is the
-    precision of the computation and of the result; the result does not depend on the number of ``threads``. A function
-    ``progress`` is called as ``progress(done, of)`` at each part done. A ValueError says if an argument does not fit,
-    the result could not fit in memory, or its numbers or their squares are out of the precision's range.
+    ``x1`` and ``x2`` are arrays of shapes (n1, d) and (n2, d), the result is :class:`ntk_helpers.kernels.Kernels` of
+    shape (n1, n2). Without ``x2``: the kernels of ``x1`` with itself, exactly symmetric, at half the cost. ``dtype``,
+    float64 or float32, is the precision of the computation and of the result, which does not depend on the number of
+    ``threads``. A function ``progress`` is called as ``progress(done, of)`` at each part done. A ValueError says if an
+    argument does not fit, the result could not fit in memory, or its numbers or their squares are out of the
+    precision's range.
+
+    The matrices are filled tile by tile, without further arrays of their size. Nearly parallel inputs, whose covariance
+    alone no longer tells their angle, are done again with the determinant carried along; the diagonal is that of
+    :meth:`diagonal`.
     """
-    dtype, threads, symmetric = _validate.precision(dtype), _validate.integer("threads", threads), x2 is None
+    from concurrent.futures import ThreadPoolExecutor  # here, to import the package sooner
+
+    layers, symmetric = arch.layers, x2 is None
+    dtype, threads = _validate.precision(dtype), _validate.integer("threads", threads)
     _validate.require(progress is None or callable(progress),
                       f"progress must be callable as progress(done, of); got {progress!r}")
     n1, n2 = (len(x) if hasattr(x, "__len__") and np.iterable(x) else 1 for x in (x1, x1 if symmetric else x2))
@@ -47,10 +53,10 @@ def gram(layers, x1, x2=None, *, dtype=float, threads=1, progress=None):
     x1, exact = _inputs("x1", x1, dtype, layers)
     x2 = x1 if symmetric else _inputs("x2", x2, dtype, layers, columns=x1.shape[1])[0]
     result = Kernels(np.empty((n1, n2), dtype), np.empty((n1, n2), dtype))
-    bands, width, spare = _split(n1, ROWS), _split(n2, COLUMNS)[0].stop, []
+    bands, width = _split(n1, ROWS), _split(n2, COLUMNS)[0].stop
 
     def fill(rows):
-        scratch = spare.pop() if spare else np.empty((4, bands[0].stop * width), dtype)
+        scratch = np.empty((4, bands[0].stop * width), dtype)
         for start in range(rows.start if symmetric else 0, n2, width):
             columns = slice(start, min(start + width, n2))
             known = [values[rows] for values in exact] if symmetric and start == rows.start else None
@@ -59,10 +65,9 @@ def gram(layers, x1, x2=None, *, dtype=float, threads=1, progress=None):
                 whole[rows, columns] = part
                 if symmetric:
                     whole[columns, rows] = part.T
-        spare.append(scratch)
 
-    with _blas().limit(limits=1, user_api="blas"):
-        for done, _ in enumerate(_map(fill, bands, threads), 1):
+    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        for done, _ in enumerate((map if threads == 1 else pool.map)(fill, bands), 1):
             if progress is not None:
                 progress(done, len(bands))
     return result
@@ -105,12 +110,9 @@ def listed(layers, x1, x2):
     return _finish(layers, Pairs(np.vecdot(*x), q, 1 / x.shape[-1], det))
 
 
-def diagonal(layers, x):
-    """Return the infinite-width kernels of every row of ``x`` with itself, as :class:`Kernels` of shape (n,).
-
-    As :func:`gram`. All angles are known to be zero: these are accurate to rounding.
-    """
-    return _inputs("x", x, np.dtype(float), layers)[1]
+def diagonal(arch, x):
+    """Return the kernels of every row of ``x`` with itself, of shape (n,), as :meth:`kernels` does, but to rounding."""
+    return _inputs("x", x, np.dtype(float), arch.layers)[1]
 
 
 def squares(x):
@@ -148,15 +150,6 @@ def _split(n, most):
     width = -(-n // -(-n // most))
     width += 8 * (width % 16 == 0)
     return [slice(start, min(start + width, n)) for start in range(0, n, width)]
-
-
-def _map(function, items, threads):
-    if threads == 1 or len(items) == 1:
-        yield from map(function, items)
-    else:
-        from concurrent.futures import ThreadPoolExecutor
-        with ThreadPoolExecutor(threads) as pool:
-            yield from pool.map(function, items)
 
 
 @lru_cache

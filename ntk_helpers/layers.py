@@ -1,14 +1,13 @@
 """Layers: how a batch flows through each at finite width, and a pair of kernels at infinite width."""
 
-from dataclasses import dataclass, fields
-from functools import partial
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from . import _validate
+from . import kernels as infinite
 from .activations import Nonlinearity
-from .kernels import diagonal, gram
 from .networks import Network
 
 
@@ -21,14 +20,17 @@ class Affine(NamedTuple):
     bias_scale: float
 
     def __call__(self, h):
-        z = _product(self.scale, h, self.W)
+        z = h @ self.W
+        z *= self.scale
         if self.bias_scale:
             z += self.bias_scale * self.b
         return z
 
     def backward(self, signal):
         """Pull gradients by the output, (..., fan_out), back to gradients by the input, (..., fan_in)."""
-        return _product(self.scale, signal, self.W.T)
+        out = signal @ self.W.T
+        out *= self.scale
+        return out
 
     def tangent(self, h, dh, change):
         """Return the output's first-order change for that of the input and ``change = (dW, db)``."""
@@ -37,7 +39,7 @@ class Affine(NamedTuple):
 
     def gradient(self, inputs, signal):
         """Return the gradients by ``W`` and ``b``, summed over examples."""
-        return _product(self.scale, inputs.T, signal), self.bias_scale * signal.sum(0)
+        return inputs.T @ (self.scale * signal), self.bias_scale * signal.sum(0)
 
 
 class Layer:
@@ -49,8 +51,12 @@ class Layer:
     scale, skip = 1.0, False
 
     def __post_init__(self):
-        for field in fields(self):
-            _CHECKS[field.name](field.name, getattr(self, field.name))
+        _validate.require(isinstance(self, Dense) or isinstance(self.activation, Nonlinearity),
+                          f"activation must be a Nonlinearity, such as relu, erf or tanh; got {self.activation!r}")
+        _validate.number("scale", self.scale)
+        if not isinstance(self, Activation):
+            _validate.number("weight_std", self.weight_std, above=0)
+            _validate.number("bias_std", self.bias_std, at_least=0)
 
     def infinite(self, pairs):
         """Advance the kernels in ``pairs``, in place."""
@@ -86,16 +92,20 @@ class Layer:
 
     def backward(self, signal, h, affine):
         """Pull ``signal``, gradients by the output of shape (..., n, units), back to the input; it is used up."""
-        out = affine.backward(signal) if affine else signal
-        if self.activation:
-            _times_slope(out, self.activation, h)
+        out = self._times_slope(affine.backward(signal) if affine else signal, h)
         return signal + out if self.skip else out
 
     def tangent(self, h, dh, affine, change):
         """Return the output's first-order change for that of the input, ``dh``, and of the parameters."""
-        out = _times_slope(dh.copy(), self.activation, h) if self.activation else dh
+        out = self._times_slope(dh.copy(), h)
         out = affine.tangent(self.inputs(h), out, change) if affine else out
         return dh + out if self.skip else out
+
+    def _times_slope(self, signal, h):
+        """Multiply by the slopes at h, in place, a few rows at a time: the derivative never exists as a whole."""
+        for i in range(0, len(h) if self.activation else 0, 256):
+            signal[..., i : i + 256, :] *= self.activation.derivative(h[i : i + 256])
+        return signal
 
 
 @dataclass(frozen=True)
@@ -144,25 +154,19 @@ class Architecture:
     """A sequence of layers: one description of the finite network and of its infinite-width kernels."""
 
     layers: tuple
+    kernels, diagonal = infinite.kernels, infinite.diagonal
 
     def init(self, rng, width, inputs, outputs=1, parameterization="ntk", antisymmetric=False, dtype=float):
-        r"""Draw a finite network, of type :class:`ntk_helpers.networks.Network`.
+        r"""Draw a :class:`ntk_helpers.networks.Network` with ``width`` units, :math:`m`, in every hidden layer.
 
-        Parameters
-        ----------
-        rng, width, inputs, outputs : numpy.random.Generator and int
-            ``rng`` draws ``W`` then ``b`` of each dense map, from the input on, as standard normals in float64.
-            ``width`` is the number :math:`m` of units of every hidden layer.
-        parameterization : {"ntk", "standard", "mup"}
-            "ntk": maps :math:`\frac{\sigma_w}{\sqrt{n_{in}}}Wh+\sigma_bb` with standard normal entries. "standard":
-            maps :math:`Wh+b` with entries of these deviations (no ``b`` if :math:`\sigma_b=0`). "mup": as "ntk", but
-            the whole readout times a further :math:`1/\sqrt m`, and gradient descent with :math:`m` times the learning
-            rate. The same ``rng`` gives the same function in the first two, and :math:`1/\sqrt m` times it in the
-            third.
-        antisymmetric : bool
-            :math:`f=(g_\theta-g_{\theta'})/\sqrt2`, both trained, :math:`\theta'=\theta` at the start: :math:`f=0`,
-            with the tangent kernel of one copy. ``width`` is that of one copy.
-        dtype : float64 or float32
+        ``rng``, a numpy.random.Generator, draws ``W`` then ``b`` of each dense map, from the input on, as standard
+        normals in float64; ``dtype``, float64 or float32, is the precision of the network. By ``parameterization`` a
+        map is, for "ntk", :math:`\frac{\sigma_w}{\sqrt{n_{in}}}Wh+\sigma_bb` with standard normal entries; for
+        "standard", :math:`Wh+b` with entries of these deviations (no ``b`` if :math:`\sigma_b=0`); for "mup" as for
+        "ntk", but the whole readout times a further :math:`1/\sqrt m`, and gradient descent with :math:`m` times the
+        learning rate. The same ``rng`` gives the same function in the first two, :math:`1/\sqrt m` times it in the
+        third. An ``antisymmetric`` network is :math:`f=(g_\theta-g_{\theta'})/\sqrt2`, both of this width and both
+        trained, :math:`\theta'=\theta` at the start: :math:`f=0`, with the tangent kernel of one copy.
         """
         if not self.layers or not isinstance(self.layers[-1], Dense):
             raise ValueError(f"layers must end with a Dense readout to draw a network; got {self.layers!r}")
@@ -179,14 +183,6 @@ class Architecture:
         # Both copies start from the same parameters; `copy` gives each arrays of its own.
         copies, coefficients = ([drawn, drawn], [0.5**0.5, -(0.5**0.5)]) if antisymmetric else ([drawn], [1.0])
         return Network(self.layers, copies, coefficients, width if mup else 1).copy()
-
-    def kernels(self, x1, x2=None, *, dtype=float, threads=1, progress=None):
-        """Return the infinite-width kernels of every pair of rows: see :func:`ntk_helpers.kernels.gram`."""
-        return gram(self.layers, x1, x2, dtype=dtype, threads=threads, progress=progress)
-
-    def diagonal(self, x):
-        """Return the kernels of every row with itself: see :func:`ntk_helpers.kernels.diagonal`."""
-        return diagonal(self.layers, x)
 
 
 def mlp(depth, activation, weight_std=1.0, bias_std=0.0):
@@ -208,27 +204,3 @@ def resnet(depth, activation, scale=1.0, weight_std=1.0, bias_std=0.0):
     dense, block = Dense(weight_std, bias_std), Residual(activation, scale, weight_std, bias_std)
     blocks = (block,) * _validate.integer("depth", depth)
     return Architecture((dense, *blocks, Activation(activation), dense))
-
-
-def _check_activation(name, value):
-    _validate.require(isinstance(value, Nonlinearity),
-                      f"{name} must be a Nonlinearity, such as relu, erf or tanh; got {value!r}")
-
-
-_CHECKS = {"activation": _check_activation, "scale": _validate.number,
-           "weight_std": partial(_validate.number, above=0), "bias_std": partial(_validate.number, at_least=0)}
-
-
-def _product(scale, a, b):
-    if a.shape[-1] < b.shape[-1]:  # the fewer numbers to scale
-        return (scale * a) @ b
-    out = a @ b
-    out *= scale
-    return out
-
-
-def _times_slope(signal, activation, z):
-    """Multiply by the slopes at z, in place, a few rows at a time: the derivative never exists as a whole."""
-    for i in range(0, len(z), 256):
-        signal[..., i : i + 256, :] *= activation.derivative(z[i : i + 256])
-    return signal

@@ -61,14 +61,12 @@ class Network:
 
         The teaching version: it forms what :meth:`ntk` avoids, :math:`\hat\Theta(x,x')=J(x)J(x')^\top`.
         """
-        x, columns = self._check("x", x), []
-        for c, layers in zip(self._coefficients, self._copies):
-            blocks = []
-            for affine, h, s in self._walk(layers, self._forward(layers, x)):
+        x, blocks = self._check("x", x), []
+        for c, layers in zip(self._coefficients[::-1], self._copies[::-1]):
+            for affine, h, s in self._walk(layers, self._forward(layers, x)):  # from the last map to the first
                 dW = affine.scale * np.einsum("ni,kno->nkio", h, s).reshape(len(x), self.outputs, -1)
-                blocks.append(c * np.concatenate([dW, affine.bias_scale * s.transpose(1, 0, 2)], axis=-1))
-            columns += reversed(blocks)
-        return np.concatenate(columns, axis=-1)
+                blocks += [c * affine.bias_scale * s.transpose(1, 0, 2), c * dW]
+        return np.concatenate(blocks[::-1], axis=-1)
 
     def jvp(self, x, change):
         r"""Return :math:`J(x)\,\delta`, shape (n, outputs), for a change :math:`\delta` of the parameters."""
@@ -97,12 +95,12 @@ class Network:
         result: less than :meth:`activations`, and two tiles. Novak, Sohl-Dickstein and Schoenholz, *Fast finite width
         neural tangent kernel*, ICML 2022.
         """
-        kernel, k = self._kernel(x1, x2, full=full, split=False)[0], self.outputs
-        return kernel.reshape(k, k, *kernel.shape[1:]).transpose(2, 3, 0, 1) if full else kernel[0]
+        kernel = self._kernel(x1, x2, full=full, split=False)[0]
+        return kernel.transpose(2, 3, 0, 1) if full else kernel[0, 0]
 
     def ntk_shares(self, x1, x2=None):
         """Return what each dense map, weights and bias, adds to :meth:`ntk`: shape (maps, n1, n2)."""
-        return self._kernel(x1, x2, full=False, split=True)[:, 0]
+        return self._kernel(x1, x2, full=False, split=True)[:, 0, 0]
 
     def _check(self, name, x):
         return _validate.array(name, x, columns=self.inputs).astype(self.params[0][0].dtype, copy=False)
@@ -162,22 +160,17 @@ class Network:
         return f, df
 
     def _kernel(self, x1, x2, full, split):
-        """Return the kernel as (1, or one for each dense map; 1, or one for each pair of outputs; n1; n2)."""
+        """Return the kernel, (1 or dense maps, outputs, outputs, n1, n2), or its mean over outputs, (.., 1, 1, ..)."""
         batches = [self._check("x1", x1)] + ([] if x2 is None else [self._check("x2", x2)])
-        k, maps = self.outputs, len(self.params) // len(self._copies)
-        pairs = [(a, b) for a in range(k) for b in range(k) if full or a == b]
-        shape = (maps if split else 1, k * k if full else 1, len(batches[0]), len(batches[-1]))
-        out = np.zeros(shape, batches[0].dtype)
+        k, maps = self.outputs if full else 1, len(self.params) // len(self._copies)
+        out = np.zeros((maps if split else 1, k, k, len(batches[0]), len(batches[-1])), batches[0].dtype)
         for c, layers in zip(self._coefficients, self._copies):
-            factor = c * c if full else c * c / k
             walks = [self._walk(layers, self._forward(layers, x, lean=True)) for x in batches]
             for i in reversed(range(maps)):  # not a zip of the walks: it would keep an activation alive
-                _add_share(out[i if split else 0], pairs, factor, [next(walk) for walk in walks])
-        if x2 is None:  # outputs (a, b) stand at a * k + b; below the diagonal is what (b, a) has above it
-            k = k if full else 1
-            for rows, columns in _tiles(*shape[2:], True):
-                for q in range(k * k):
-                    out[:, q % k * k + q // k, columns, rows] = out[:, q, rows, columns].swapaxes(1, 2)
+                _add_share(out[i if split else 0], c * c * k / self.outputs, [next(walk) for walk in walks])
+        for rows, columns in _tiles(*out.shape[3:], True) if x2 is None else ():
+            for a, b in np.ndindex(k, k):  # below the diagonal is what (b, a) has above it
+                out[:, b, a, columns, rows] = out[:, a, b, rows, columns].swapaxes(1, 2)
         return out
 
 
@@ -187,17 +180,18 @@ def _tiles(n1, n2, symmetric):
             for j in range(i if symmetric else 0, n2, TILE)]
 
 
-def _add_share(out, pairs, factor, sides):
-    """Add a dense map's part to ``out`` (q, n1, n2), by tiles: the inputs' Gram matrix times the signals'."""
+def _add_share(out, factor, sides):
+    """Add a dense map's part to ``out``, by tiles: the inputs' Gram matrix times the signals'."""
     (affine, h1, signals1), (_, h2, signals2) = sides[0], sides[-1]
     for rows, columns in _tiles(len(h1), len(h2), len(sides) == 1):
         inputs = h1[rows] @ h2[columns].T
         inputs *= factor * affine.scale**2
         inputs += factor * affine.bias_scale**2
-        for q, (a, b) in enumerate(pairs):
-            tile = signals1[a, rows] @ signals2[b, columns].T
-            tile *= inputs
-            out[q % len(out), rows, columns] += tile
+        for a, b in np.ndindex(len(signals1), len(signals2)):
+            if a == b or len(out) > 1:
+                tile = signals1[a, rows] @ signals2[b, columns].T
+                tile *= inputs
+                out[a % len(out), b % len(out), rows, columns] += tile
 
 
 def flatten(params):

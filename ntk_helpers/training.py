@@ -70,28 +70,19 @@ def train(net, x, y, learning_rate, steps, *, loss="squares", optimizer="gd", ba
         \theta\leftarrow\theta-\eta\,c\,\nabla_\theta\mathcal L,\qquad
         \mathcal L=\tfrac12\sum_i\|f(x_i)-y_i\|^2,\qquad t=\eta\cdot\text{steps},
 
-    with :math:`c` the network's ``learning_rate_factor``. The loss is a sum, not a mean. For a wide network this is
-    stable while :math:`\eta<2/\lambda_{\max}` of :math:`c\,\hat\Theta(X,X)`; parameters that overflow bring a
-    RuntimeWarning.
+    with :math:`c` the ``learning_rate_factor`` of ``net``, which is left as it is. The data ``x`` have shape (n,
+    inputs), ``y`` (n, outputs), or (n,) for one output; :math:`\eta>0` is the ``learning_rate``, ``steps`` the number
+    of updates. The loss is a sum, not a mean. For a wide network this is stable while :math:`\eta<2/\lambda_{\max}` of
+    :math:`c\,\hat\Theta(X,X)`; parameters that overflow bring a RuntimeWarning.
 
-    Parameters
-    ----------
-    net, x, y, learning_rate, steps : Network or Linearized, arrays, float, int
-        Where to start (it is left as it is), data of shapes (n, inputs) and (n, outputs), or (n,) for one output,
-        :math:`\eta>0` and the number of updates.
-    loss : {"squares", "cross_entropy"}
-        The second is :math:`-\sum_{ia}y_{ia}\log\mathrm{softmax}(f(x_i))_a`: rows of ``y`` are probabilities.
-    optimizer : {"gd", "adam"}
-        Adam (Kingma and Ba 2015: .9, .999, 1e-8) takes the learning rate as it is, without :math:`c`.
-    batch_size, rng : int and numpy.random.Generator, optional
-        Draw minibatches without replacement, epoch by epoch; their gradient is scaled by n / batch size, so that it
-        estimates the full one and the clock is the same.
-    maps : sequence of int, optional
-        Train only these dense maps (0 is the first, -1 the readout), so with the sum of their
-        :meth:`Network.ntk_shares` as kernel.
-    at, record : sequence of int, and dict of functions, optional
-        Numbers of steps, 0 to ``steps``, after which to record the loss (the start and the end by default) and what
-        each function returns for the network in training; it is copied and stacked.
+    ``loss`` "cross_entropy" is :math:`-\sum_{ia}y_{ia}\log\mathrm{softmax}(f(x_i))_a`: rows of ``y`` are
+    probabilities. ``optimizer`` "adam" (Kingma and Ba 2015: .9, .999, 1e-8) takes the learning rate as it is, without
+    :math:`c`. With ``batch_size``, ``rng`` draws minibatches without replacement, epoch by epoch; their gradient is
+    scaled by n / batch size, so that it estimates the full one and the clock is the same. ``maps`` are the numbers of
+    the dense maps to train (0 is the first, -1 the readout; all by default): the sum of their
+    :meth:`Network.ntk_shares` is then the kernel. ``at`` holds numbers of steps, 0 to ``steps``, after which to record
+    the loss (the start and the end by default) and what each function in the dict ``record`` returns for the network in
+    training; it is copied and stacked.
     """
     net = _model(net).copy()
     x, y = _data(net, x, y, loss)
@@ -107,7 +98,7 @@ def train(net, x, y, learning_rate, steps, *, loss="squares", optimizer="gd", ba
     arrays = [array for i in selected for array in net.params[i]]
     # Gradient descent puts its rate into the residual: fewer numbers to scale than the gradient has.
     scale, rule = (rate * net.learning_rate_factor, iter) if optimizer == "gd" else (1.0, _adam(arrays, rate))
-    functions, rows = [lambda net: LOSSES[loss](net._outputs(x), y)[0], *record.values()], []
+    functions, rows = [lambda net: _loss(loss, net._outputs(x), y)[0], *record.values()], []
     with np.errstate(over="ignore", invalid="ignore"):  # reported below
         for step in range(steps + 1):
             if step in wanted:
@@ -115,7 +106,7 @@ def train(net, x, y, learning_rate, steps, *, loss="squares", optimizer="gd", ba
             if step < steps:
                 batch = next(batches)
                 f, pull = net._vjp(x[batch])
-                gradients = pull(LOSSES[loss](f, y[batch])[1] * (scale * len(x) / len(f)))
+                gradients = pull(_loss(loss, f, y[batch])[1] * (scale * len(x) / len(f)))
                 for change, array in zip(rule([array for i in selected for array in gradients[i]]), arrays):
                     array -= change
     if not all(np.isfinite(array).all() for array in arrays):
@@ -130,7 +121,7 @@ def loss_gradient(net, x, y, loss="squares"):
     """Return the loss and its gradients, a list as ``net.params``; arguments as in :func:`train`."""
     x, y = _data(_model(net), x, y, loss)
     f, pull = net._vjp(x)
-    value, residual = LOSSES[loss](f, y)
+    value, residual = _loss(loss, f, y)
     return value, pull(residual)
 
 
@@ -146,20 +137,14 @@ def movement(net, start):
     return out
 
 
-def squares(f, y):
-    """Return half the sum of squares, and its derivative by ``f``."""
-    residual = f - y
-    return 0.5 * float((residual**2).sum()), residual
-
-
-def cross_entropy(f, y):
-    """Return the cross-entropy of softmax(f), summed over examples, and its derivative by ``f``."""
+def _loss(name, f, y):
+    """Return the loss, summed over examples, and its derivative by ``f``."""
+    if name == "squares":
+        residual = f - y
+        return 0.5 * float((residual**2).sum()), residual
     log = f - f.max(1, keepdims=True)
     log -= np.log(np.exp(log).sum(1, keepdims=True))
     return -float((y * log).sum()), np.exp(log) - y
-
-
-LOSSES = {"squares": squares, "cross_entropy": cross_entropy}
 
 
 def _model(net):
@@ -174,7 +159,8 @@ def _data(net, x, y, loss):
     y = y[:, None] if y.ndim == 1 else y
     _validate.require(y.shape[1] == net.outputs,
                       f"y must have {net.outputs} columns, the network's outputs; got shape {y.shape}")
-    _validate.require(loss in LOSSES, f"loss must be one of {sorted(LOSSES)}; got {loss!r}")
+    _validate.require(loss in ("squares", "cross_entropy"),
+                      f"loss must be 'squares' or 'cross_entropy'; got {loss!r}")
     _validate.require(loss != "cross_entropy" or ((y >= 0).all() and np.abs(y.sum(1) - 1).max() <= 1e-5),
                       "y must hold probabilities for cross_entropy: not negative, each row of sum 1")
     return x, y

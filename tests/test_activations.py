@@ -146,7 +146,7 @@ def test_names_say_which():
     assert repr(relu).startswith("TwoSlope(name='relu'")
     names = [activation.name for activation in (leaky_relu(0.1), two_slope(-1, 0.5), rbf(2))]
     assert names == ["leaky_relu(0.1)", "two_slope(-1, 0.5)", "rbf(2)"]
-    assert leaky_relu().slopes == (0.01, 1.0)
+    assert leaky_relu().phi(np.array([-1.0, 1.0])).tolist() == [-0.01, 1.0]
 
 
 @pytest.mark.parametrize("call, message", [

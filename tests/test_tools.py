@@ -88,6 +88,24 @@ def test_a_set_up_from_a_kill_to_the_next_lock(project):
     assert "Making" not in result.stdout, "use what the user has made"
 
 
+def test_a_lock_edited_during_the_installation_is_installed_next_time(project, monkeypatch):
+    spec = importlib.util.spec_from_file_location("bootstrap_here", project / "tools" / "bootstrap.py")
+    here = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(here)
+    plain = here.run
+
+    def edit_during(*arguments):
+        plain(*arguments)
+        with open(here.LOCK, "a") as lock:
+            lock.write("# edited\n")
+
+    for name, value in NO_INDEX.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(here, "run", edit_during)
+    assert here.main() == 0
+    assert not here.up_to_date()
+
+
 def test_without_a_network_it_says_so_and_leaves_nothing(project):
     (project / "requirements.txt").write_text("no-such-package==1.0\n")
     (project / "_build").touch()  # so that the log cannot be where it belongs

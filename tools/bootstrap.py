@@ -128,8 +128,9 @@ def set_up():
             os.remove(INSTALLED)
         if subprocess.call([PYTHON, "-c", "import pip"], stderr=subprocess.DEVNULL, env=environment()):
             run([PYTHON, "-m", "ensurepip"], log)
+        asked = fingerprint()  # before pip reads the lock: who edits it meanwhile must not be told that all is there
         run([PYTHON, "-m", "pip", "install", "--progress-bar", "off", "-r", LOCK], log, progress)
-        write(INSTALLED, fingerprint())
+        write(INSTALLED, asked)
     except BaseException:
         progress.end()
         if os.path.exists(MADE) and (progress.installing or not before):

@@ -201,6 +201,7 @@ def run(command, log, on_line=None):
         process.terminate()
         raise
     finally:
+        process.stdout.close()
         process.wait()
     if process.returncode:
         log.seek(start)

@@ -23,7 +23,8 @@ class Network:
     def __init__(self, layers, copies, coefficients, learning_rate_factor):
         self.layers, self.learning_rate_factor = layers, learning_rate_factor
         self._copies, self._coefficients = copies, coefficients
-        self.inputs, self.outputs = self.params[0][0].shape[0], self.params[-1][0].shape[1]
+        self._params = [(affine.W, affine.b) for layers in copies for affine in layers if affine]
+        self.inputs, self.outputs = self._params[0][0].shape[0], self._params[-1][0].shape[1]
 
     @property
     def params(self):
@@ -31,7 +32,7 @@ class Network:
 
         :math:`\theta'` follows :math:`\theta`. These are the network's own arrays: change those of ``net.copy()``.
         """
-        return [(affine.W, affine.b) for layers in self._copies for affine in layers if affine]
+        return list(self._params)
 
     @property
     def theta(self):
@@ -40,8 +41,10 @@ class Network:
 
     def with_params(self, params):
         """Return this network at other parameters, a list as :attr:`params` or a vector as :attr:`theta`."""
-        new, drawn = copy.copy(self), iter(unflatten(params, self.params))
-        new._copies = [[affine and affine._replace(**dict(zip("Wb", next(drawn)))) for affine in layers]
+        new = copy.copy(self)
+        new._params = unflatten(params, self.params)
+        pairs = iter(new._params)
+        new._copies = [[affine and affine._replace(**dict(zip("Wb", next(pairs)))) for affine in layers]
                        for layers in self._copies]
         return new
 

@@ -23,22 +23,16 @@ class Linearized(Network):
 
     def __init__(self, net):
         self.__dict__.update(_model(net).copy().__dict__)
-        self._params = net.copy().params
-
-    @property
-    def params(self):
-        r"""The parameters :math:`\theta`, as :attr:`Network.params`."""
-        return self._params
+        self._start, self._params = self._params, net.copy().params
 
     def with_params(self, params):
         r"""Return the same linear model at another :math:`\theta`."""
         new = copy.copy(self)
-        new._params = unflatten(params, self._params)
+        new._params = unflatten(params, self.params)
         return new
 
     def _outputs(self, x):
-        start = super().params
-        f, df = self._jvp(x, [(W - W0, b - b0) for (W, b), (W0, b0) in zip(self._params, start)])
+        f, df = self._jvp(x, [(W - W0, b - b0) for (W, b), (W0, b0) in zip(self.params, self._start)])
         return f + df
 
     def _vjp(self, x):

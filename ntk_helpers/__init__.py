@@ -4,8 +4,7 @@ from .activations import (
     Nonlinearity, absolute, cos, erf, gaussian, gelu, identity, leaky_relu, rbf, relu, sigmoid_like, sin, tanh,
     two_slope,
 )
-from .checks import check
-from .claims import chapter_rng, claim, log_slope
+from .claims import chapter_rng, check, claim, log_slope
 from .data import digits, mnist1d
 from .dynamics import (
     critical_learning_rate, eigenmodes, gp_posterior, kernel_gradient_descent, kernel_gradient_flow, kernel_ridge,
@@ -18,6 +17,6 @@ from .training import Linearized, loss_gradient, movement, train
 
 def __getattr__(name):
     if name == "explore":  # matplotlib is loaded only for those who draw
-        from .interactive import explore
+        from .figures import explore
         return explore
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,9 +1,14 @@
-"""House style: figures that read the same on paper, on a phone, and in light and dark pages."""
+"""House style: figures that read the same on paper, on a phone, in light and dark pages, and that a reader can move."""
 
+import hashlib
+import inspect
 import io
 import itertools
+import json
+import math
 import os
 import re
+from collections.abc import Iterable, Mapping
 from html import escape
 
 import matplotlib
@@ -115,3 +120,91 @@ def inline_svg(text, alt, prefix):
     head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)
     limit = f"max-width:{float(width[1]) / 72 * 7.2:.1f}rem" if width else ""
     return f'{head} role="img" aria-label="{escape(alt.strip())}" style="width:100%;height:auto;{limit}">{body}'
+
+
+class explore:
+    """Show ``draw(...)`` as a figure with one slider for each control.
+
+    In a live session the sliders recompute the figure. In a page built without a kernel (``NTK_STATIC=1``) each
+    combination of values is drawn at once, so that a failing one fails its cell, and the sliders choose among the
+    frames: no kernel, no network. The plain text of this object is one line naming the figure and the controls.
+
+    ``draw`` takes one value of each control by name and returns a matplotlib figure with data. Its docstring says what
+    is seen: it is the text alternative of the figure, followed by the values of the controls. Each control is a
+    sequence of values in the order of the slider, or a dict from their labels, all different, to the values; its
+    slider bears its name, with underscores as spaces.
+    """
+
+    def __init__(self, draw, **controls):
+        _validate.require(callable(draw), f"draw must be a function that returns a figure; got {type(draw).__name__}")
+        self.draw, self.name = draw, getattr(draw, "__name__", "draw")
+        _validate.require(inspect.getdoc(draw),
+                          f"draw must have a docstring that says what is seen; {self.name} has none")
+        _validate.require(controls, f"controls must name at least one parameter of {self.name}; got none")
+        signature = inspect.signature(draw)
+        try:
+            signature.bind(**dict.fromkeys(controls))
+        except TypeError as error:
+            raise ValueError(f"controls must match the parameters of {self.name}{signature}: {error}") from None
+        self.controls = {control: _labelled(control, values) for control, values in controls.items()}
+        self.html = self._render() if static() else None
+
+    def __repr__(self):
+        ranges = "; ".join(f"{_words(c)}: {', '.join(values)}" for c, values in self.controls.items())
+        frames = math.prod(map(len, self.controls.values()))
+        return f"interactive figure {self.name} ({ranges}), {frames} frames"
+
+    def _repr_mimebundle_(self, **options):
+        shown = {"text/html": self.html} if self.html else self.widget()._repr_mimebundle_(**options)
+        return {**shown, "text/plain": repr(self)}
+
+    def frame(self, labels):
+        """Draw the figure for one label of each control, in their order."""
+        fig = self.draw(**{c: self.controls[c][label] for c, label in zip(self.controls, labels)})
+        _validate.require(isinstance(fig, matplotlib.figure.Figure),
+                          f"draw must return a matplotlib figure; {self.name} returned {type(fig).__name__}")
+        _validate.require(any(ax.has_data() for ax in fig.axes),
+                          f"draw must draw something; {self.name} left its axes empty at {', '.join(labels)}")
+        return fig
+
+    def widget(self):
+        """Return the sliders and the figure; an error in ``draw`` shows where the figure would be."""
+        import ipywidgets
+        from IPython.display import display
+
+        look = {"continuous_update": False, "style": {"description_width": "initial"}, "layout": {"width": "32rem"}}
+        sliders = {c: ipywidgets.SelectionSlider(options=list(values), description=_words(c), **look)
+                   for c, values in self.controls.items()}
+        picture = ipywidgets.interactive_output(lambda **labels: display(self.frame(labels.values())), sliders)
+        return ipywidgets.VBox([picture, *sliders.values()])
+
+    def _render(self):
+        combinations = list(itertools.product(*self.controls.values()))
+        pictures = [svg(self.frame(labels)) for labels in combinations]
+        uid = hashlib.sha256("".join([repr(self), *pictures]).encode()).hexdigest()[:10]
+        seen, frames = " ".join(inspect.getdoc(self.draw).split()), []
+        for k, (labels, picture) in enumerate(zip(combinations, pictures)):
+            at = ", ".join(f"{_words(c)} {label}" for c, label in zip(self.controls, labels))
+            picture = inline_svg(picture, f"{seen} Now: {at}.", f"ntk-{uid}-{k}")
+            frames.append(f'<div data-frame="{k}"{" hidden" if k else ""}>{picture}</div>')
+        controls = json.dumps({_words(c): list(values) for c, values in self.controls.items()})  # for road.js
+        return (f'<div class="ntk-explore" role="group" aria-label="interactive figure: {escape(_words(self.name))}" '
+                f'data-controls="{escape(controls)}" data-lm-suppress-shortcuts="true">{"".join(frames)}</div>')
+
+
+def _labelled(control, values):
+    """Return the values of a control by their labels."""
+    _validate.require(isinstance(values, Iterable) and not isinstance(values, str),
+                      f"control {control} must be a sequence of values or a dict; got {values!r}")
+    if isinstance(values, Mapping):
+        pairs = [(str(label), value) for label, value in values.items()]
+    else:
+        pairs = [(f"{value:.4g}" if isinstance(value, float) else str(value), value) for value in values]
+    _validate.require(pairs, f"control {control} must have at least one value; got none")
+    _validate.require(len(dict(pairs)) == len(pairs),
+                      f"control {control} must have distinct labels; got {', '.join(label for label, _ in pairs)}")
+    return dict(pairs)
+
+
+def _words(name):
+    return name.replace("_", " ")

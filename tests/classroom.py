@@ -148,8 +148,8 @@ class Class:
 
         self.add("numpy-patched", self.with_cell("import numpy\nnumpy.allclose = lambda *a, **k: True"), "review",
                  "replaced: 'numpy.allclose'")
-        self.add("helpers-patched", self.with_cell("import ntk_helpers.checks as c\nc.check = lambda *a, **k: None"),
-                 "review", "replaced: 'ntk_helpers.checks.check'")
+        self.add("helpers-patched", self.with_cell("import ntk_helpers.claims as c\nc.check = lambda *a, **k: None"),
+                 "review", "replaced: 'ntk_helpers.claims.check'")
         self.add("float-shadowed", self.with_cell("float = lambda x: 0.0"), "review", "replaced: 'float'", everything)
         notebook = copy.deepcopy(self.release)
         notebook.cells.insert(0, nbformat.v4.new_code_cell(STRIP_ASSERTS))

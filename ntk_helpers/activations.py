@@ -74,7 +74,16 @@ class TwoSlope(Nonlinearity):
         """Take the kernels of ``pairs`` through the activation, in place."""
         h, kappa, ab = self.constants
         if pairs.det is not None:
-            self._advance_list(pairs, h, kappa, ab)
+            # By the acute angle of the two lines: where k < 0, h k + kappa (root - angle k) = ab k + bend.
+            k, root, radius = pairs.k, np.sqrt(pairs.det), np.sqrt(pairs.q.prod(axis=0))
+            acute, small = np.arctan2(root, np.abs(k)), np.minimum(*gaps(k, *pairs.q, pairs.det))
+            bend, behind = kappa * (root - acute * np.abs(k)), k < 0
+            minus = np.where(behind, (h + ab) * radius - ab * small, h * small) - bend
+            plus = np.where(behind, (h - ab) * radius + ab * small + bend, 2 * h * radius - minus)
+            pairs.det = np.maximum(minus * plus, 0)
+            pairs.t = pairs.t * np.where(behind, ab + kappa * acute, h - kappa * acute)
+            pairs.k = np.where(behind, ab, h) * k + bend
+            pairs.q = pairs.q * h
         elif kappa <= 1e-17 * h:  # a line, to rounding
             pairs.unit *= h
         else:
@@ -90,20 +99,6 @@ class TwoSlope(Nonlinearity):
             np.add(k, root, out=k)
             pairs.q = pairs.q * (h / kappa)
             pairs.unit *= kappa
-
-    @staticmethod
-    def _advance_list(pairs, h, kappa, ab):
-        # By the acute angle of the two lines: where k < 0, h k + kappa (root - angle k) = ab k + bend.
-        k, root, radius = pairs.k, np.sqrt(pairs.det), np.sqrt(pairs.q.prod(axis=0))
-        acute, small = np.arctan2(root, np.abs(k)), np.minimum(*gaps(pairs.k, *pairs.q, pairs.det))
-        bend = kappa * (root - acute * np.abs(k))
-        behind = k < 0
-        minus = np.where(behind, (h + ab) * radius - ab * small, h * small) - bend
-        plus = np.where(behind, (h - ab) * radius + ab * small + bend, 2 * h * radius - minus)
-        pairs.det = np.maximum(minus * plus, 0)
-        pairs.t = pairs.t * np.where(behind, ab + kappa * acute, h - kappa * acute)
-        pairs.k = np.where(behind, ab, h) * k + bend
-        pairs.q = pairs.q * h
 
 
 def two_slope(negative, positive):

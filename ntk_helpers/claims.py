@@ -7,8 +7,6 @@ import numpy as np
 
 from . import _validate
 
-_NOT_DONE = "not done yet"
-
 
 def chapter_rng():
     """Return the one random generator of a chapter, of seed 0 or the environment variable ``NTK_SEED``.
@@ -88,7 +86,7 @@ def check(given, expected, *cases, name=None, rtol=1e-6):
         answer, mistake = _call(given, case) if cases else (given, None)
         mistake = mistake or _mistake(answer, expected(*copy.deepcopy(case)) if cases else expected, rtol)
         if mistake:
-            where = f" (case {number} of {len(cases)})" if len(cases) > 1 and mistake != _NOT_DONE else ""
+            where = f" (case {number} of {len(cases)})" if len(cases) > 1 and mistake != "not done yet" else ""
             print(f"☐ {name}: {mistake}{where}")
             return
     print(f"✓ {name}: right")
@@ -100,7 +98,7 @@ def _call(function, case):
     try:
         answer = function(*arguments)
     except NotImplementedError:
-        return None, _NOT_DONE
+        return None, "not done yet"
     except Exception as error:  # whatever a student's code may raise
         return None, f"stops with {type(error).__name__}: {error}"
     for place, (before, after) in enumerate(zip(case, arguments), 1):
@@ -112,7 +110,7 @@ def _call(function, case):
 def _mistake(answer, expected, rtol):
     """Return what is wrong, in words, or None."""
     if answer is None or answer is ...:
-        return _NOT_DONE
+        return "not done yet"
     try:
         answer, expected = np.asarray(answer, float), np.asarray(expected, float)
     except (TypeError, ValueError):

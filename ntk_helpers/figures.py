@@ -31,19 +31,14 @@ _STYLE = {
 
 
 class Figure(matplotlib.figure.Figure):
-    """A matplotlib figure that shows itself as SVG in the built book and as PNG in a live session."""
+    """A matplotlib figure that shows itself as SVG in the built book (``NTK_STATIC=1``), as PNG in a live session."""
 
     def _repr_mimebundle_(self, **_):
-        if static():
+        if os.environ.get("NTK_STATIC") == "1":
             return {"text/plain": repr(self), "image/svg+xml": svg(self)}
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=120, facecolor="white")
         return {"text/plain": repr(self), "image/png": buffer.getvalue()}
-
-
-def static():
-    """Whether figures are for a page without a kernel (``NTK_STATIC=1``, which the build and the tests set)."""
-    return os.environ.get("NTK_STATIC") == "1"
 
 
 def subplots(rows=1, columns=1, size=(6.0, 3.4), **options):
@@ -147,7 +142,7 @@ class explore:
         except TypeError as error:
             raise ValueError(f"controls must match the parameters of {self.name}{signature}: {error}") from None
         self.controls = {control: _labelled(control, values) for control, values in controls.items()}
-        self.html = self._render() if static() else None
+        self.html = self._render() if os.environ.get("NTK_STATIC") == "1" else None
 
     def __repr__(self):
         ranges = "; ".join(f"{_words(c)}: {', '.join(values)}" for c, values in self.controls.items())

@@ -32,15 +32,6 @@ class Affine(NamedTuple):
         out *= self.scale
         return out
 
-    def tangent(self, h, dh, change):
-        """Return the output's first-order change for that of the input and ``change = (dW, db)``."""
-        dW, db = change
-        return self.scale * (dh @ self.W + h @ dW) + self.bias_scale * db
-
-    def gradient(self, inputs, signal):
-        """Return the gradients by ``W`` and ``b``, summed over examples."""
-        return inputs.T @ (self.scale * signal), self.bias_scale * signal.sum(0)
-
 
 class Layer:
     r"""The flows of every layer: :math:`z\mapsto\alpha\,\mathrm{map}(\phi(z))`, to which ``skip`` adds :math:`z`.
@@ -98,7 +89,9 @@ class Layer:
     def tangent(self, h, dh, affine, change):
         """Return the output's first-order change for that of the input, ``dh``, and of the parameters."""
         out = self._times_slope(dh.copy(), h)
-        out = affine.tangent(self.inputs(h), out, change) if affine else out
+        if affine:
+            dW, db = change
+            out = affine.scale * (out @ affine.W + self.inputs(h) @ dW) + affine.bias_scale * db
         return dh + out if self.skip else out
 
     def _times_slope(self, signal, h):

@@ -146,7 +146,8 @@ class Network:
             gradients = []
             for c, layers, values in zip(self._coefficients, self._copies, runs):
                 pieces = self._walk(layers, list(values), c * cotangent)
-                gradients += [affine.gradient(h, signal) for affine, h, signal in pieces][::-1]
+                gradients += [(h.T @ (affine.scale * signal), affine.bias_scale * signal.sum(0))
+                              for affine, h, signal in pieces][::-1]
             return gradients
 
         return sum(c * values[-1] for c, values in zip(self._coefficients, runs)), pull

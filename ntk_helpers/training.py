@@ -149,12 +149,10 @@ def _model(net):
 
 def _data(net, x, y, loss):
     x = net._check("x", x)
-    y = _validate.array("y", y, ndim=(1, 2), rows=len(x)).astype(x.dtype, copy=False)
-    y = y[:, None] if y.ndim == 1 else y
+    y = _validate.array("y", y, ndim=(1, 2), rows=len(x)).astype(x.dtype, copy=False).reshape(len(x), -1)
     _validate.require(y.shape[1] == net.outputs,
                       f"y must have {net.outputs} columns, the network's outputs; got shape {y.shape}")
-    _validate.require(loss in ("squares", "cross_entropy"),
-                      f"loss must be 'squares' or 'cross_entropy'; got {loss!r}")
+    _validate.require(loss in ("squares", "cross_entropy"), f"loss must be 'squares' or 'cross_entropy'; got {loss!r}")
     _validate.require(loss != "cross_entropy" or ((y >= 0).all() and np.abs(y.sum(1) - 1).max() <= 1e-5),
                       "y must hold probabilities for cross_entropy: not negative, each row of sum 1")
     return x, y

@@ -6,7 +6,7 @@ from .activations import (
 )
 from .checks import check
 from .claims import chapter_rng, claim, log_slope
-from .data import digits, mnist1d
+from .data import digits
 from .dynamics import (
     critical_learning_rate, eigenmodes, gp_posterior, kernel_gradient_descent, kernel_gradient_flow, kernel_ridge,
     trained_ensemble,
@@ -19,7 +19,7 @@ __all__ = [
     "Activation", "Architecture", "Dense", "Linearized", "Nonlinearity", "Residual", "absolute", "chapter_rng", "check",
     "claim", "cos", "critical_learning_rate", "digits", "eigenmodes", "erf", "explore", "fourier_features", "gaussian",
     "gelu", "gp_posterior", "identity", "kernel_gradient_descent", "kernel_gradient_flow", "kernel_ridge", "leaky_relu",
-    "least_squares", "least_squares_path", "log_slope", "loss_gradient", "mlp", "mnist1d", "movement", "rbf", "relu",
+    "least_squares", "least_squares_path", "log_slope", "loss_gradient", "mlp", "movement", "rbf", "relu",
     "relu_features", "resnet", "sigmoid_like", "sin", "tanh", "train", "trained_ensemble", "two_slope",
 ]
 

@@ -13,13 +13,13 @@ from .dynamics import (
 )
 from .features import fourier_features, least_squares, least_squares_path, relu_features
 from .layers import Activation, Architecture, Dense, Residual, mlp, resnet
-from .training import Linearized, loss_gradient, movement, train
+from .training import Linearized, loss_gradient, train
 
 __all__ = [
     "Activation", "Architecture", "Dense", "Linearized", "Nonlinearity", "Residual", "absolute", "chapter_rng", "check",
     "claim", "cos", "critical_learning_rate", "digits", "eigenmodes", "erf", "explore", "fourier_features", "gaussian",
     "gelu", "gp_posterior", "identity", "kernel_gradient_descent", "kernel_gradient_flow", "kernel_ridge", "leaky_relu",
-    "least_squares", "least_squares_path", "log_slope", "loss_gradient", "mlp", "movement", "rbf", "relu",
+    "least_squares", "least_squares_path", "log_slope", "loss_gradient", "mlp", "rbf", "relu",
     "relu_features", "resnet", "sigmoid_like", "sin", "tanh", "train", "trained_ensemble", "two_slope",
 ]
 

@@ -5,14 +5,14 @@ from .activations import (
     two_slope,
 )
 from .claims import chapter_rng, check, claim, log_slope
-from .data import digits, mnist1d
+from .data import digits
 from .dynamics import (
     critical_learning_rate, eigenmodes, gp_posterior, kernel_gradient_descent, kernel_gradient_flow, kernel_ridge,
     trained_ensemble,
 )
 from .features import fourier_features, least_squares, least_squares_path, relu_features
 from .layers import Activation, Architecture, Dense, Residual, mlp, resnet
-from .training import Linearized, loss_gradient, movement, train
+from .training import Linearized, loss_gradient, train
 
 
 def __getattr__(name):

@@ -1,4 +1,4 @@
-"""Real data that comes with the installed packages: nothing is downloaded."""
+"""Real data that comes with an installed package: nothing is downloaded."""
 
 from typing import NamedTuple
 
@@ -39,35 +39,7 @@ def digits(rng, n_train, label_noise=0.0):
     x = x[:, x.std(axis=0) > 0.1]
     x = (x - x.mean(axis=0)) / (x.std(axis=0) * np.sqrt(x.shape[1]))
     order = _validate.generator("rng", rng).permutation(len(labels))
-    return _split(rng, x[order], labels[order], n_train, label_noise)
-
-
-def mnist1d(rng, n_train, n_test, label_noise=0.0):
-    """Generate MNIST-1D: ten shapes of 40 points, shifted, scaled, sheared and blurred with noise: a :class:`Split`.
-
-    Made by the ``mnist1d`` package (Greydanus and Kobak, *Scaling down deep learning with MNIST-1D*, 2024) from a seed
-    that ``rng`` draws; NumPy's global random state is left as it was. ``n_train + n_test`` must be a multiple of 10
-    (equally many of each class in all). Targets and ``label_noise`` as in :func:`digits`.
-    """
-    from mnist1d.data import get_dataset_args, make_dataset
-
-    n_train, n_test = _validate.integer("n_train", n_train), _validate.integer("n_test", n_test)
-    _validate.require((n_train + n_test) % 10 == 0,
-                      f"n_train + n_test must be a multiple of 10; got {n_train} + {n_test}")
-    settings = get_dataset_args()
-    settings.num_samples, settings.train_split = n_train + n_test, 0.5
-    settings.seed = int(_validate.generator("rng", rng).integers(2**31))
-    state = np.random.get_state()
-    try:
-        made = make_dataset(settings)
-    finally:
-        np.random.set_state(state)
-    x, labels = np.concatenate([made["x"], made["x_test"]]), np.concatenate([made["y"], made["y_test"]])
-    return _split(rng, x, labels, n_train, label_noise)
-
-
-def _split(rng, x, labels, n_train, label_noise):
-    train, test = labels[:n_train], labels[n_train:]
+    x, (train, test) = x[order], np.split(labels[order], [n_train])
     flipped = rng.random(n_train) < _validate.number("label_noise", label_noise, at_least=0, at_most=1)
     train = np.where(flipped, (train + rng.integers(1, 10, n_train)) % 10, train)
     targets = np.eye(10) - 0.1

@@ -48,14 +48,6 @@ class History(NamedTuple):
     values: dict  #: what each function given returned, stacked: (r, ...)
 
 
-class Movement(NamedTuple):
-    """How far one dense map's raw parameters moved: see :func:`movement`."""
-
-    frobenius: float  #: Euclidean norm of the change of all its parameters
-    relative: float  #: the same over the norm of the parameters themselves before
-    neurons: np.ndarray  #: norm of the change of each output unit's weights and bias, (fan_out,)
-
-
 def train(net, x, y, learning_rate, steps, *, loss="squares", optimizer="gd", batch_size=None, rng=None,
           maps=None, at=None, record=None):
     r"""Train a copy of a network, or of its linearization; return it, and what was recorded: a :class:`History`.
@@ -117,18 +109,6 @@ def loss_gradient(net, x, y, loss="squares"):
     f, pull = net._vjp(x)
     value, residual = _loss(loss, f, y)
     return value, pull(residual)
-
-
-def movement(net, start):
-    """Return how far raw parameters are from those of ``start``: a :class:`Movement` for each dense map."""
-    wanted, given = ([W.shape for W, _ in _model(each).params] for each in (net, start))
-    _validate.require(given == wanted, f"start must have weights of shapes {wanted}, like net; got {given}")
-    out = []
-    for (W, b), (W0, b0) in zip(net.params, start.params):
-        neurons = np.sqrt(((W - W0) ** 2).sum(0) + (b - b0) ** 2)
-        size = float(np.linalg.norm(neurons))
-        out.append(Movement(size, size / float(np.sqrt((W0**2).sum() + (b0**2).sum())), neurons))
-    return out
 
 
 def _loss(name, f, y):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ntk_helpers import digits, mnist1d
+from ntk_helpers import digits
 
 
 def test_digits_are_standardized_and_split():
@@ -13,30 +13,16 @@ def test_digits_are_standardized_and_split():
     assert len(np.unique(x.round(9), axis=0)) == len(x)  # nobody is in both parts
 
 
-@pytest.mark.parametrize("make", [lambda rng, noise: digits(rng, 900, noise),
-                                  lambda rng, noise: mnist1d(rng, 900, 100, noise)])
-def test_noise_changes_training_labels_only(make):
-    clean, noisy = make(np.random.default_rng(3), 0.0), make(np.random.default_rng(3), 0.3)
+def test_noise_changes_training_labels_only():
+    clean, noisy, wrong = (digits(np.random.default_rng(3), 900, noise) for noise in (0.0, 0.3, 1.0))
     np.testing.assert_array_equal(clean.x_train, noisy.x_train)
     np.testing.assert_array_equal(clean.labels_test, noisy.labels_test)
     # 900 coins of probability 0.3: five standard deviations are 0.077. A changed label is never the right one.
     assert abs(np.mean(clean.labels_train != noisy.labels_train) - 0.3) < 0.077
-    assert np.all(make(np.random.default_rng(3), 1.0).labels_train != clean.labels_train)
+    assert np.all(wrong.labels_train != clean.labels_train)
     for labels, y in ((noisy.labels_train, noisy.y_train), (noisy.labels_test, noisy.y_test)):
         np.testing.assert_array_equal(y.argmax(axis=1), labels)
         np.testing.assert_allclose(np.sort(np.unique(y)), [-0.1, 0.9])
-
-
-def test_mnist1d_is_generated_and_leaves_global_randomness_alone():
-    np.random.seed(5)
-    expected = np.random.RandomState(5).random_sample()
-    task = mnist1d(np.random.default_rng(0), 60, 40)
-    assert np.random.random_sample() == expected
-    assert task.x_train.shape == (60, 40) and task.x_test.shape == (40, 40)
-    assert sorted(np.concatenate([task.labels_train, task.labels_test])) == sorted(list(range(10)) * 10)
-    again, other = (mnist1d(np.random.default_rng(seed), 60, 40) for seed in (0, 1))
-    np.testing.assert_array_equal(task.x_train, again.x_train)
-    assert not np.array_equal(task.x_train, other.x_train)
 
 
 @pytest.mark.parametrize("call, message", [
@@ -46,9 +32,6 @@ def test_mnist1d_is_generated_and_leaves_global_randomness_alone():
     (lambda rng: digits(rng, 10, label_noise=1.1), "label_noise must be at least 0 and at most 1; got 1.1"),
     (lambda rng: digits(rng, 10, label_noise=np.nan), "label_noise must be finite; got nan"),
     (lambda rng: digits(0, 10), r"rng must be a numpy.random.Generator, such as chapter_rng\(\); got int"),
-    (lambda rng: mnist1d(rng, 33, 60), r"n_train \+ n_test must be a multiple of 10; got 33 \+ 60"),
-    (lambda rng: mnist1d(rng, 10, 0), "n_test must be at least 1; got 0"),
-    (lambda rng: mnist1d(np.random, 10, 10), "rng must be a numpy.random.Generator, .* got module"),
 ])
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):

@@ -10,7 +10,7 @@ from ntk_helpers import networks
 from ntk_helpers.activations import erf, gelu, leaky_relu, relu, sin, tanh
 from ntk_helpers.layers import Activation, Architecture, Dense, Residual, mlp, resnet
 from ntk_helpers.networks import flatten
-from ntk_helpers.training import Linearized, loss_gradient, movement, train
+from ntk_helpers.training import Linearized, loss_gradient, train
 
 REFERENCE = Path(__file__).parent / "reference"
 SMOOTH = [mlp(2, tanh, 1.5, 0.3), mlp(1, erf, 1.2), resnet(2, gelu, 0.5, 1.3, 0.2),
@@ -414,7 +414,7 @@ def test_arguments_are_never_modified(arch, rng):
         array.flags.writeable = False  # writing would raise
     for call in (net, net.jacobian, net.activations, net.ntk, net.ntk_shares, Linearized(net)):
         call(x)
-    net.jvp(x, change), net.vjp(x, y), loss_gradient(net, x, y), movement(net, net)
+    net.jvp(x, change), net.vjp(x, y), loss_gradient(net, x, y)
     for model in (net, Linearized(net)):
         train(model, x, y, 1e-3, 2)
         train(model, x, y, 1e-3, 2, optimizer="adam", batch_size=2, rng=rng)

@@ -10,11 +10,10 @@ class Pairs:
     r"""NNGP and NTK values :math:`k, t` of pairs of inputs, with the variances :math:`q` of the inputs.
 
     Either a *tile*, all pairs of a inputs with b others (``k`` of shape (a, b), ``q`` (a + b,)), or a *list* of m
-    pairs (``k`` of shape (m,), ``q`` (2, m)), which also carries the determinants :math:`q_1q_2-k^2` to full relative
-    precision. A tile gets its determinants by subtraction: fast, but of no use to a kinked activation where inputs are
-    nearly parallel. It notes such pairs in ``near``, and :mod:`ntk_helpers.kernels` does them again as a list. What is
-    held, times ``unit``, is the value (for the determinant: times ``unit**2``), so factors common to a layer cost
-    nothing.
+    pairs (``k`` of shape (m,), ``q`` (2, m)), which also carries the determinants :math:`q_1q_2-k^2`, without
+    cancellation. A tile gets its determinants by subtraction: fast, but of no use to a kinked activation where inputs
+    are nearly parallel. It notes such pairs in ``near``, and :mod:`ntk_helpers.kernels` does them again as a list.
+    Times ``unit`` what is held is the value (``unit**2`` the determinant): factors common to a layer cost nothing.
     """
 
     def __init__(self, k, q, unit=1.0, det=None, scratch=None, square=False):

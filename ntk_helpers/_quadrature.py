@@ -20,10 +20,9 @@ class Dual:
     .. math:: \mathbb E[\phi(u)\phi(v)]=\sum_n a_n(q_1)a_n(q_2)\rho^n,\qquad \rho=k/\sqrt{q_1q_2}
 
     (Mehler's formula). By Parseval's, what is left after :math:`N` terms is at most :math:`|\rho|^N` times the
-    geometric mean of the missing parts of :math:`\mathbb E\phi^2`, which is a one-dimensional integral. Where that is
-    too much (a function with a kink, nearly parallel inputs) the plane is integrated in polar coordinates, whose
-    panels end where an argument changes sign. The error of those, and of the one-dimensional integrals, is estimated
-    by a second rule.
+    geometric mean of the missing parts of :math:`\mathbb E\phi^2`, a one-dimensional integral. Where that is too much
+    (a kink, nearly parallel inputs) the plane is integrated in polar coordinates, whose panels end where an argument
+    changes sign. The error of those, and of the one-dimensional integrals, is estimated by a second rule.
     """
 
     def __init__(self, name, phi, derivative, tolerance):

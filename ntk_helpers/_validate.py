@@ -50,12 +50,9 @@ def number(name, value, at_least=-np.inf, above=-np.inf, at_most=np.inf):
 
 def precision(dtype):
     """Return ``dtype`` as one of the two precisions."""
-    try:
-        out = np.dtype(dtype)
-    except TypeError:
-        out = None
-    require(out in (np.float64, np.float32), f"dtype must be float64 or float32; got {dtype!r}")
-    return out
+    known = any(dtype is kind or dtype == np.dtype(kind) for kind in (float, np.float64, np.float32))
+    require(known, f"dtype must be float64 or float32; got {dtype!r}")
+    return np.dtype(dtype)
 
 
 def generator(name, value):

@@ -21,8 +21,7 @@ class Nonlinearity:
     ``phi`` and ``derivative`` act elementwise on float arrays of any shape and keep the precision. ``dual(k, q1, q2,
     det)`` returns the two dual kernels, new arrays of the shape of ``k``, with which the variances broadcast; without
     it they are found by quadrature, to within ``tolerance`` of the geometric mean of the two variances, or not at all.
-    ``tame`` is the variance up to which rounding of the covariance of nearly parallel inputs does no harm: 0 for a
-    function with a kink.
+    Up to the variance ``tame``, 0 where there is a kink, rounding of covariances of nearly parallel inputs is harmless.
     """
 
     name: str

@@ -5,9 +5,8 @@ rate times steps. Targets ``y`` have shape (n,) or (n, k). All is computed in fl
 modified. A kernel of points with themselves must be symmetric (to half the digits of its dtype); if decomposed,
 eigenvalues down to minus the rounding level :math:`n\varepsilon\lambda_{\max}` count as zero and any below is refused.
 ``jitter`` adds that multiple (at least 0) of the mean diagonal to the diagonal of the training kernel. A ValueError
-names the argument if a shape does not fit, a number is out of range or not finite, or a kernel is singular and the
-answer hangs on eigenvalues lost in rounding. Lee et al.: *Wide neural networks of any depth evolve as linear models
-under gradient descent*, 2019.
+names the argument if a shape does not fit, a number is out of range or not finite, or the answer hangs on eigenvalues
+lost in rounding. Lee et al.: *Wide neural networks of any depth evolve as linear models under gradient descent*, 2019.
 """
 
 import warnings
@@ -66,14 +65,11 @@ def kernel_gradient_flow(theta, y, times, *, f0=None, cross=None, f0_test=None, 
         f_t(x) &= f_0(x) + \Theta(x,X)\,V\,\mathrm{diag}((1-e^{-\lambda_it})/\lambda_i)V^\top(y-f_0(X)),\\
         f_\infty(x) &= f_0(x) + \Theta(x,X)\,\Theta(X,X)^{-1}(y-f_0(X))
 
-    (Lee et al., equations 8 to 11). ``theta`` (n, n) is the kernel of the training points, ``cross`` (m, n), if given,
-    that between test points (rows) and these. ``times`` are one number or of shape (t,), at least 0, ``np.inf``
-    allowed. ``f0`` and ``f0_test`` are outputs at time 0, arrays or one number, given together; 0 if left out. Returns
-    a :class:`Trajectory`.
+    (Lee et al., equations 8 to 11): a :class:`Trajectory`. ``theta`` (n, n) is the kernel of the training points,
+    ``cross`` (m, n), if given, that between test points (rows) and these. ``times`` are one number or of shape (t,), at
+    least 0, or ``np.inf``. ``f0`` and ``f0_test`` are outputs at time 0, arrays or one number, given together, or 0.
     """
-    times = _times(times)
-    modes = _eigh("theta", theta, jitter, times)
-    return _trajectory(times, modes, _clock(modes[0], times), y, f0, cross, f0_test)
+    return _trajectory(_times(times), theta, y, f0, cross, f0_test, jitter)
 
 
 def kernel_gradient_descent(theta, y, learning_rate, steps, *, f0=None, cross=None, f0_test=None, jitter=0.0):
@@ -88,9 +84,7 @@ def kernel_gradient_descent(theta, y, learning_rate, steps, *, f0=None, cross=No
     if np.ndim(steps) == 0:
         steps = np.arange(_validate.integer("steps", steps, at_least=0) + 1)
     steps = _validate.array("steps", [_validate.integer("steps", s, at_least=0) for s in steps], ndim=1)
-    times = learning_rate * steps
-    modes = _eigh("theta", theta, jitter, times)
-    path = _trajectory(times, modes, _clock(modes[0], times, learning_rate, steps), y, f0, cross, f0_test)
+    path = _trajectory(learning_rate * steps, theta, y, f0, cross, f0_test, jitter, learning_rate, steps)
     if learning_rate * path.eigenvalues[0] >= 2:
         critical = 2 / path.eigenvalues[0]
         warnings.warn(f"learning_rate {learning_rate:g} is not below the critical 2/lambda_max = {critical:g}:"
@@ -164,9 +158,8 @@ def gp_posterior(kernel, y, cross, test, *, noise_variance=0.0, jitter=0.0):
 def kernel_ridge(kernel, y, cross, *, ridge=0.0, jitter=0.0):
     r"""Predict by kernel ridge regression, :math:`K(x,X)\,(K(X,X)+\rho I)^{-1}y`, of shape (m,) or (m, k).
 
-    Minimizes :math:`\tfrac12\sum_i(f(x_i)-y_i)^2+\tfrac\rho2\|f\|^2`, in the norm of the kernel's function space, for
-    one :math:`\rho\ge0`. Parameters as in :func:`gp_posterior`, whose mean this is; for the training points themselves
-    ``cross=kernel``.
+    Minimizes :math:`\tfrac12\sum_i(f(x_i)-y_i)^2+\tfrac\rho2\|f\|^2`, in the norm of the kernel's function space,
+    :math:`\rho\ge0`. Parameters as in :func:`gp_posterior`, whose mean this is; for training points ``cross=kernel``.
     """
     from scipy.linalg import cho_solve
 
@@ -235,8 +228,9 @@ def _symmetrized(a):
     return (a + a.mT) / 2
 
 
-def _trajectory(times, modes, clock, y, f0, cross, f0_test):
-    (eigenvalues, vectors), (decay, gain) = modes, (factor[..., None] for factor in clock)
+def _trajectory(times, theta, y, f0, cross, f0_test, jitter, *discrete):
+    eigenvalues, vectors = _eigh("theta", theta, jitter, times)
+    decay, gain = (factor[..., None] for factor in _clock(eigenvalues, times, *discrete))
     y = _validate.array("y", y, ndim=(1, 2), rows=len(vectors))
     if (f0_test is not None and cross is None) or (cross is not None and (f0 is None) != (f0_test is None)):
         raise ValueError("f0 and f0_test must be given together where cross is; "

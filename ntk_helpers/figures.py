@@ -65,9 +65,8 @@ def curves(x, lines, *, xlabel, ylabel, ax=None, mark=None, **settings):
 
     ``x`` has shape (n,), ``lines`` is a dict of curves of this shape by the name the legend gives them; NaN leaves a
     gap, and a name that starts with an underscore is drawn thin and gray and is left out of the legend. ``xlabel`` and
-    ``ylabel`` have units where there are any. ``ax`` is where to draw (a new figure if not given), ``mark`` an
-    abscissa and the name of a dotted line there, ``settings`` are those of :meth:`matplotlib.axes.Axes.set`
-    (``yscale``, ...).
+    ``ylabel`` have units where there are any. ``ax`` is where to draw (or a new figure), ``mark`` an abscissa and the
+    name of a dotted line there, ``settings`` are those of :meth:`matplotlib.axes.Axes.set` (``yscale``, ...).
     """
     x = _validate.array("x", x, ndim=1)
     _validate.require(lines, "lines must name at least one curve; got none")

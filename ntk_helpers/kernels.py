@@ -34,12 +34,10 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None):
     shape (n1, n2). Without ``x2``: the kernels of ``x1`` with itself, exactly symmetric, at half the cost. ``dtype``,
     float64 or float32, is the precision of the computation and of the result, which does not depend on the number of
     ``threads``. A function ``progress`` is called as ``progress(done, of)`` at each part done. A ValueError says if an
-    argument does not fit, the result could not fit in memory, or its numbers or their squares are out of the
-    precision's range.
+    argument does not fit, the result cannot fit in memory, or its numbers or their squares leave the precision's range.
 
     The matrices are filled tile by tile, without further arrays of their size. Nearly parallel inputs, whose covariance
-    alone no longer tells their angle, are done again with the determinant carried along; the diagonal is that of
-    :meth:`diagonal`.
+    alone does not tell their angle, are done again with the determinant; the diagonal is that of :meth:`diagonal`.
     """
     from concurrent.futures import ThreadPoolExecutor  # here, to import the package sooner
 
@@ -61,7 +59,7 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None):
             columns = slice(start, min(start + width, n2))
             known = [values[rows] for values in exact] if symmetric and start == rows.start else None
             parts = (x.astype(dtype, copy=False) for x in (x1[rows], x2[columns]))
-            for whole, part in zip(result, tile(layers, *parts, known, scratch)):
+            for whole, part in zip(result, tile(layers, *parts, scratch, known)):
                 whole[rows, columns] = part
                 if symmetric:
                     whole[columns, rows] = part.T
@@ -73,14 +71,13 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None):
     return result
 
 
-def tile(layers, x1, x2, known=None, scratch=None):
+def tile(layers, x1, x2, scratch, known=None):
     """Return nngp and ntk of all rows of ``x1`` with those of ``x2``, in scratch of shape (4, >= n1 * n2).
 
     A pure function of its rows, on which nothing is checked. If ``x2`` starts with the rows of ``x1``, their
     kernels with themselves may be ``known``, and the leading square is made symmetric.
     """
     square, shape = known is not None, (len(x1), len(x2))
-    scratch = np.empty((4, len(x1) * len(x2)), x1.dtype) if scratch is None else scratch
     k, *others = (part[:len(x1) * len(x2)].reshape(shape) for part in scratch)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # at pairs that are done again below
         np.matmul(x1, x2.T, out=k)

@@ -181,9 +181,8 @@ class Architecture:
 def mlp(depth, activation, weight_std=1.0, bias_std=0.0):
     r"""Describe a multilayer perceptron: ``depth`` hidden layers (dense, activation), then a dense readout.
 
-    Returns an :class:`Architecture`; :math:`L=` ``depth`` :math:`\ge1`, ``activation`` is a :class:`Nonlinearity` such
-    as ``relu``, :math:`\sigma_w=` ``weight_std`` :math:`>0` and :math:`\sigma_b=` ``bias_std`` :math:`\ge0` hold for
-    the readout, too.
+    Returns an :class:`Architecture`; :math:`L=` ``depth`` :math:`\ge1`, ``activation`` is a :class:`Nonlinearity`,
+    :math:`\sigma_w=` ``weight_std`` :math:`>0` and :math:`\sigma_b=` ``bias_std`` :math:`\ge0` are the readout's, too.
     """
     dense = Dense(weight_std, bias_std)
     return Architecture((dense, Activation(activation)) * _validate.integer("depth", depth) + (dense,))

@@ -37,8 +37,7 @@ class Nonlinearity:
         _validate.number("tolerance", self.tolerance, above=0)
         _validate.number("tame", self.tame, at_least=0)
         if self.dual is None:
-            dual = _quadrature.Dual(self.name, self.phi, self.derivative, self.tolerance)
-            object.__setattr__(self, "dual", dual)
+            object.__setattr__(self, "dual", _quadrature.Dual(self.name, self.phi, self.derivative, self.tolerance))
 
     def advance(self, pairs):
         """Take the kernels of ``pairs`` through the activation, in place."""

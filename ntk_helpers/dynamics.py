@@ -67,7 +67,7 @@ def kernel_gradient_flow(theta, y, times, *, f0=None, cross=None, f0_test=None, 
 
     (Lee et al., equations 8 to 11): a :class:`Trajectory`. ``theta`` (n, n) is the kernel of the training points,
     ``cross`` (m, n), if given, that between test points (rows) and these. ``times`` are one number or of shape (t,), at
-    least 0, or ``np.inf``. ``f0`` and ``f0_test`` are outputs at time 0, arrays or one number, given together, or 0.
+    least 0, or ``np.inf``. ``f0`` and ``f0_test`` are the outputs at time 0 there, given together, or 0.
     """
     return _trajectory(_times(times), theta, y, f0, cross, f0_test, jitter)
 
@@ -235,7 +235,8 @@ def _trajectory(times, theta, y, f0, cross, f0_test, jitter, *discrete):
     if (f0_test is not None and cross is None) or (cross is not None and (f0 is None) != (f0_test is None)):
         raise ValueError("f0 and f0_test must be given together where cross is; "
                          f"got {'only f0' if f0_test is None else 'f0_test without f0 or cross'}")
-    start = vectors.T @ (_outputs("f0", f0, y.shape) - y).reshape(len(y), -1)
+    f0 = 0 if f0 is None else _validate.array("f0", f0, y.ndim, len(y), y.shape[-1])
+    start = vectors.T @ (f0 - y).reshape(len(y), -1)
     shape, test = (*times.shape, -1, *y.shape[1:]), None
     with np.errstate(over="ignore", invalid="ignore"):  # beyond the critical learning rate
         modes = np.where(start == 0, 0, decay * start)
@@ -243,8 +244,9 @@ def _trajectory(times, theta, y, f0, cross, f0_test, jitter, *discrete):
         train = (y.reshape(len(y), -1) + vectors @ modes).reshape(shape)
         if cross is not None:
             cross = _validate.array("cross", cross, columns=len(y))
-            change = (cross @ vectors @ np.where(start == 0, 0, gain * start)).reshape(shape)
-            test = _outputs("f0_test", f0_test, (len(cross), *y.shape[1:])) - change
+            test = -(cross @ vectors @ np.where(start == 0, 0, gain * start)).reshape(shape)
+        if f0_test is not None:
+            test += _validate.array("f0_test", f0_test, y.ndim, len(cross), (len(cross), *y.shape[1:])[-1])
     return Trajectory(times, eigenvalues, modes.reshape(shape), residual, train, test)
 
 
@@ -267,13 +269,6 @@ def _times(value):
     times = _validate.array("times", value, ndim=(0, 1), finite=False)
     _validate.require((times >= 0).all(), f"times must be at least 0; got {times.min():g}")
     return times
-
-
-def _outputs(name, value, shape):
-    value = _validate.array(name, 0.0 if value is None else value, ndim=(0, len(shape)))
-    _validate.require(value.shape in ((), shape),
-                      f"{name} must be a number or of the outputs' shape {shape}; got shape {value.shape}")
-    return value
 
 
 def _pair(name, value):

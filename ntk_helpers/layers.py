@@ -19,19 +19,6 @@ class Affine(NamedTuple):
     scale: float
     bias_scale: float
 
-    def __call__(self, h):
-        z = h @ self.W
-        z *= self.scale
-        if self.bias_scale:
-            z += self.bias_scale * self.b
-        return z
-
-    def backward(self, signal):
-        """Pull gradients by the output, (..., fan_out), back to gradients by the input, (..., fan_in)."""
-        out = signal @ self.W.T
-        out *= self.scale
-        return out
-
 
 class Layer:
     r"""The flows of every layer: :math:`z\mapsto\alpha\,\mathrm{map}(\phi(z))`, to which ``skip`` adds :math:`z`.
@@ -78,12 +65,21 @@ class Layer:
 
     def forward(self, h, affine):
         """Return the output for inputs ``h`` of shape (n, units)."""
-        out = affine(self.inputs(h)) if affine else self.inputs(h)
+        out = self.inputs(h)
+        if affine:
+            out = out @ affine.W
+            out *= affine.scale
+            if affine.bias_scale:
+                out += affine.bias_scale * affine.b
         return h + out if self.skip else out
 
     def backward(self, signal, h, affine):
         """Pull ``signal``, gradients by the output of shape (..., n, units), back to the input; it is used up."""
-        out = self._times_slope(affine.backward(signal) if affine else signal, h)
+        out = signal
+        if affine:
+            out = signal @ affine.W.T
+            out *= affine.scale
+        out = self._times_slope(out, h)
         return signal + out if self.skip else out
 
     def tangent(self, h, dh, affine, change):

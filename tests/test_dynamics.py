@@ -387,9 +387,10 @@ def test_arguments_are_never_modified(problem):
     before = [a.copy() for a in arrays]
     for a in arrays:
         a.flags.writeable = False
+    f0_test = np.ones((len(cross[0]), y.shape[1]))
     for jitter in (0, 0.1):
-        kernel_gradient_flow(train[1], y, [0, 1], f0=y, cross=cross[1], f0_test=1.0, jitter=jitter)
-        kernel_gradient_descent(train[1], y, 0.1, 3, f0=y, cross=cross[1], f0_test=1.0, jitter=jitter)
+        kernel_gradient_flow(train[1], y, [0, 1], f0=y, cross=cross[1], f0_test=f0_test, jitter=jitter)
+        kernel_gradient_descent(train[1], y, 0.1, 3, f0=y, cross=cross[1], f0_test=f0_test, jitter=jitter)
         trained_ensemble(train, y, 1, cross, test, jitter=jitter)
         trained_ensemble(train, y, jitter=jitter, layers="last")
         gp_posterior(train[0], y, cross[0], test[0], noise_variance=0.1, jitter=jitter)
@@ -436,13 +437,14 @@ E, Y, PAIR, UPPER = np.eye(3), np.ones(3), (np.eye(3), np.eye(3)), np.triu(np.on
     (lambda: kernel_gradient_flow(-E, Y, 1), "theta must be positive semi-definite; got the eigenvalue -1"),
     (lambda: kernel_gradient_flow(E, np.ones(4), 1), r"y must have 3 rows; got shape \(4,\)"),
     (lambda: kernel_gradient_flow(E, np.ones((3, 1, 1)), 1), "y must be 1-D or 2-D"),
-    (lambda: kernel_gradient_flow(E, Y, 1, f0=Y[:2]), r"f0 must be a number or of the outputs' shape \(3,\)"),
-    (lambda: kernel_gradient_flow(E, Y, 1, f0=np.ones((3, 1))), r"f0 must be 0-D or 1-D; got shape \(3, 1\)"),
+    (lambda: kernel_gradient_flow(E, Y, 1, f0=Y[:2]), r"f0 must have 3 rows; got shape \(2,\)"),
+    (lambda: kernel_gradient_flow(E, Y, 1, f0=np.ones((3, 1))), r"f0 must be 1-D; got shape \(3, 1\)"),
     (lambda: kernel_gradient_flow(E, Y, 1, cross=E[:, 1:]), r"cross must have 3 columns; got shape \(3, 2\)"),
     (lambda: kernel_gradient_flow(E, Y, 1, f0=Y, cross=E), "f0 and f0_test must be given.*got only f0"),
     (lambda: kernel_gradient_flow(E, Y, 1, f0_test=Y, cross=E), "f0 and f0_test.*got f0_test without f0"),
     (lambda: kernel_gradient_flow(E, Y, 1, f0=Y, f0_test=Y), "f0 and f0_test.*got f0_test without"),
-    (lambda: kernel_gradient_flow(E, Y, 1, f0=Y, f0_test=Y[:2], cross=E), r"f0_test must be a number or"),
+    (lambda: kernel_gradient_flow(E, Y, 1, f0=Y, f0_test=Y[:2], cross=E), "f0_test must have 3 rows; got"),
+    (lambda: kernel_gradient_flow(E, np.ones((3, 2)), 1, f0=np.ones((3, 1))), "f0 must have 2 columns; got shape"),
     (lambda: kernel_gradient_flow(E, Y, 1, jitter=-1), "jitter must be at least 0; got -1"),
     (lambda: kernel_gradient_descent(E, Y, 0, 5), "learning_rate must be above 0; got 0"),
     (lambda: kernel_gradient_descent(E, Y, np.nan, 5), "learning_rate must be finite; got nan"),

@@ -44,9 +44,8 @@ def claim(statement, measured, expected=None, *, within=None, at_most=None, at_l
         _validate.require(low <= high, f"at_least must not exceed at_most; got at_least={at_least}, at_most={at_most}")
         bounds = {"at least": low, "at most": high}
         wanted = " and ".join(f"{words} {bound:.4g}" for words, bound in bounds.items() if np.isfinite(bound))
-    shown = "< 1e-8" if 0 < abs(measured) < 1e-8 else f"{measured:.{digits}g}"
-    if measured.is_integer() and abs(measured) < 1e6:
-        shown = str(int(measured))
+    whole = measured.is_integer() and abs(measured) < 1e6
+    shown = str(int(measured)) if whole else "< 1e-8" if abs(measured) < 1e-8 else f"{measured:.{digits}g}"
     line = f"{statement}: {shown} ({wanted})"
     if not low <= measured <= high:
         raise AssertionError(f"✗ {line}; measured {measured!r}")  # rounding must not hide the difference
@@ -83,8 +82,7 @@ def check(given, expected, *cases, name=None, rtol=1e-6):
                          f"got {type(given).__name__} and {len(cases)} cases")
     name = name or getattr(given, "__name__", "your answer")
     for number, case in enumerate(cases or [()], 1):
-        answer, mistake = _call(given, case) if cases else (given, None)
-        mistake = mistake or _mistake(answer, expected(*copy.deepcopy(case)) if cases else expected, rtol)
+        mistake = _mistake(given, expected, case, rtol)
         if mistake:
             where = f" (case {number} of {len(cases)})" if len(cases) > 1 and mistake != "not done yet" else ""
             print(f"☐ {name}: {mistake}{where}")
@@ -92,23 +90,19 @@ def check(given, expected, *cases, name=None, rtol=1e-6):
     print(f"✓ {name}: right")
 
 
-def _call(function, case):
-    """Return the answer, or what went wrong."""
+def _mistake(given, expected, case, rtol):
+    """Return what is wrong with an answer in one case, in words, or None."""
     arguments = copy.deepcopy(case)
     try:
-        answer = function(*arguments)
+        answer = given(*arguments) if callable(given) else given
     except NotImplementedError:
-        return None, "not done yet"
+        return "not done yet"
     except Exception as error:  # whatever a student's code may raise
-        return None, f"stops with {type(error).__name__}: {error}"
+        return f"stops with {type(error).__name__}: {error}"
     for place, (before, after) in enumerate(zip(case, arguments), 1):
         if isinstance(before, np.ndarray) and not np.array_equal(before, after):
-            return None, f"changes its argument number {place}; work on a copy"
-    return answer, None
-
-
-def _mistake(answer, expected, rtol):
-    """Return what is wrong, in words, or None."""
+            return f"changes its argument number {place}; work on a copy"
+    expected = expected(*copy.deepcopy(case)) if callable(expected) else expected  # first: it may draw numbers
     if answer is None or answer is ...:
         return "not done yet"
     try:
@@ -120,25 +114,27 @@ def _mistake(answer, expected, rtol):
         return f"has shape {answer.shape}, should have {expected.shape}{hint}"
     if not np.isfinite(answer).all():
         return f"has {np.count_nonzero(~np.isfinite(answer))} entries that are NaN or infinite"
-    shift, several = (answer - expected).sum() / max(answer.size, 1), answer.size > 1
-    factor = (answer * expected).sum() / (expected**2).sum() if several and expected.any() else 0
-    guesses = [(answer, None), (-answer, "has the wrong sign")]
-    if factor:
-        words = f"is {factor:.4g} times what it should be, everywhere: a constant is missing or one too many"
-        guesses.append((answer / factor, words))
-    if several:
-        guesses.append((answer - shift, f"is off by {shift:.4g} everywhere: a term is missing or one too many"))
-    if several and answer.ndim == 2 and answer.shape == answer.shape[::-1]:
-        diagonal = np.eye(len(answer), dtype=bool)
-        guesses += [(answer.T, "is transposed"),
-                    (np.where(diagonal, expected, answer), "is right but for the diagonal"),
-                    (np.where(diagonal, answer, expected), "is right on the diagonal only")]
     scale = np.abs(expected).max(initial=0)
-    for guess, words in guesses:
+    for words, guess in _guesses(answer, expected):
         if np.abs(guess - expected).max(initial=0) <= rtol * scale:
             return words
-    if scale and several:
-        error = np.abs(answer - expected)
-        wrong = np.count_nonzero(error > rtol * scale)
-        return f"is wrong in {wrong} of {error.size} entries, by up to {error.max() / scale:.2g} of the largest"
-    return f"is too {'large' if shift > 0 else 'small'}"
+    error = np.abs(answer - expected)
+    if scale and error.size > 1:
+        wrong, largest = np.count_nonzero(error > rtol * scale), error.max() / scale
+        return f"is wrong in {wrong} of {error.size} entries, by up to {largest:.2g} of the largest"
+    return f"is too {'large' if (answer - expected).mean() > 0 else 'small'}"
+
+
+def _guesses(answer, expected):
+    """Yield what may be wrong, in words, and what the answer would be without that mistake."""
+    yield None, answer
+    yield "has the wrong sign", -answer
+    if answer.size > 1:
+        c, shift = (answer * expected).sum() / ((expected**2).sum() or 1) or 1, (answer - expected).mean()
+        yield f"is {c:.4g} times what it should be, everywhere: a constant is missing or one too many", answer / c
+        yield f"is off by {shift:.4g} everywhere: a term is missing or one too many", answer - shift
+    if answer.ndim == 2 and answer.shape[0] == answer.shape[1] > 1:
+        diagonal = np.eye(len(answer), dtype=bool)
+        yield "is transposed", answer.T
+        yield "is right but for the diagonal", np.where(diagonal, expected, answer)
+        yield "is right on the diagonal only", np.where(diagonal, answer, expected)

@@ -17,9 +17,8 @@ def fourier_features(rng, inputs, count, bandwidth=1.0):
     Returns a function from arrays of shape (n, inputs) to features of shape (n, count). Rahimi and Recht, *Random
     features for large-scale kernel machines*, NeurIPS 2007.
     """
-    _validate.generator("rng", rng)
-    inputs, count = _validate.integer("inputs", inputs), _validate.integer("count", count)
-    weights = rng.standard_normal((inputs, count)) / _validate.number("bandwidth", bandwidth, above=0)
+    shape = _validate.integer("inputs", inputs), _validate.integer("count", count)
+    weights = _validate.generator("rng", rng).standard_normal(shape) / _validate.number("bandwidth", bandwidth, above=0)
     phases = rng.uniform(0, 2 * np.pi, count)
     return lambda x: np.sqrt(2) * np.cos(_validate.array("x", x, columns=inputs) @ weights + phases)
 
@@ -32,9 +31,8 @@ def relu_features(rng, inputs, count, bias_std=0.0):
 
     with :math:`\sigma_b\ge0` the ``bias_std``; returns a function as :func:`fourier_features` does.
     """
-    _validate.generator("rng", rng)
-    inputs, count = _validate.integer("inputs", inputs), _validate.integer("count", count)
-    weights = rng.standard_normal((inputs, count))
+    shape = _validate.integer("inputs", inputs), _validate.integer("count", count)
+    weights = _validate.generator("rng", rng).standard_normal(shape)
     biases = _validate.number("bias_std", bias_std, at_least=0) * rng.standard_normal(count)
     return lambda x: np.sqrt(2) * np.maximum(_validate.array("x", x, columns=inputs) @ weights + biases, 0)
 

@@ -5,13 +5,11 @@ import inspect
 import io
 import itertools
 import json
-import math
 import os
 import re
 from collections.abc import Iterable, Mapping
 from html import escape
 
-import matplotlib
 import matplotlib.figure
 import numpy as np
 
@@ -75,10 +73,8 @@ def curves(x, lines, *, xlabel, ylabel, ax=None, mark=None, **settings):
     for name, y in lines.items():
         y = np.asarray(y, dtype=float)
         _validate.require(y.shape == x.shape, f"lines[{name!r}] must have the shape of x, {x.shape}; got {y.shape}")
-        if name.startswith("_"):
-            ax.plot(x, y, color=GRAY, linewidth=0.8, alpha=0.6)
-        else:
-            ax.plot(x, y, next(styles), label=name)
+        style = {"color": GRAY, "linewidth": 0.8, "alpha": 0.6} if name.startswith("_") else {"linestyle": next(styles)}
+        ax.plot(x, y, label=name, **style)  # matplotlib leaves names that start with an underscore out of legends
     ax.set(xlabel=xlabel, ylabel=ylabel, **settings)
     if mark is not None:
         ax.axvline(mark[0], color="black", linestyle=":", linewidth=1)
@@ -90,30 +86,24 @@ def curves(x, lines, *, xlabel, ylabel, ax=None, mark=None, **settings):
 
 
 def svg(fig):
-    """Return a figure as SVG text that follows the page: black becomes ``currentColor``."""
+    """Return a figure as SVG text that follows the page: its typeface, and black becomes ``currentColor``."""
     buffer = io.StringIO()
     fig.savefig(buffer, format="svg", metadata=dict.fromkeys(["Date", "Creator", "Format", "Type"]))
-    text = buffer.getvalue()
-    text = text[text.index("<svg"):]
+    text = buffer.getvalue().partition("<svg ")[2].replace("#000000", "currentColor")
     text = re.sub(r"<defs>\s*<style type=\"text/css\">.*?</style>\s*</defs>", "", text, flags=re.S)
-    text = re.sub(r"font: (?:[a-z]+ )*([\d.]+px) [^;\"]*", r"font-size: \1", text)  # the page's own typeface
-    text = text.replace("#000000", "currentColor")
-    text = text.replace("<svg ", '<svg fill="currentColor" ', 1)  # SVG's own default, which is left out, is black
-    return re.sub(r">\s+<", "><", text).strip()
+    text = re.sub(r"font: (?:[a-z]+ )*([\d.]+px) [^;\"]*", r"font-size: \1", text)
+    return '<svg fill="currentColor" ' + re.sub(r">\s+<", "><", text).strip()  # black is SVG's default, and left out
 
 
 def inline_svg(text, alt, prefix):
-    """Return SVG text ready to stand in a page: scaled to its column, and with ``alt`` to say in words what is seen.
+    """Return SVG text ready to stand in a page: an inch is 7.2 rem or what fits, ``alt`` says in words what is seen.
 
     ``prefix`` is put before each id, and each reference to one, so that several figures can share a page.
     """
     _validate.require(alt and alt.strip(), "alt must say what the figure shows; got an empty text")
     text = re.sub(r'(?<=\bid=")|(?<=href="#)|(?<=url\(#)', f"{prefix}-", text[text.index("<svg"):])
-    head, body = text.split(">", 1)
-    width = re.search(r'\bwidth="([\d.]+)pt"', head)
-    head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)
-    limit = f"max-width:{float(width[1]) / 72 * 7.2:.1f}rem" if width else ""
-    return f'{head} role="img" aria-label="{escape(alt.strip())}" style="width:100%;height:auto;{limit}">{body}'
+    text = re.sub(r'\bwidth="([\d.]+)pt" height="[^"]*"', r'style="max-width:calc(\1rem/10)"', text, count=1)
+    return text.replace("<svg", f'<svg role="img" aria-label="{escape(alt.strip())}"', 1)
 
 
 class explore:
@@ -131,21 +121,21 @@ class explore:
 
     def __init__(self, draw, **controls):
         _validate.require(callable(draw), f"draw must be a function that returns a figure; got {type(draw).__name__}")
-        self.draw, self.name = draw, getattr(draw, "__name__", "draw")
-        _validate.require(inspect.getdoc(draw),
-                          f"draw must have a docstring that says what is seen; {self.name} has none")
+        self.draw, self.name, self.seen = draw, getattr(draw, "__name__", "draw"), inspect.getdoc(draw)
+        _validate.require(self.seen, f"draw must have a docstring that says what is seen; {self.name} has none")
         _validate.require(controls, f"controls must name at least one parameter of {self.name}; got none")
         signature = inspect.signature(draw)
         try:
             signature.bind(**dict.fromkeys(controls))
         except TypeError as error:
             raise ValueError(f"controls must match the parameters of {self.name}{signature}: {error}") from None
-        self.controls = {control: _labelled(control, values) for control, values in controls.items()}
+        self.parameters = list(controls)
+        self.controls = {name.replace("_", " "): _labelled(name, values) for name, values in controls.items()}
         self.html = self._render() if os.environ.get("NTK_STATIC") == "1" else None
 
     def __repr__(self):
-        ranges = "; ".join(f"{_words(c)}: {', '.join(values)}" for c, values in self.controls.items())
-        frames = math.prod(map(len, self.controls.values()))
+        ranges = "; ".join(f"{control}: {', '.join(values)}" for control, values in self.controls.items())
+        frames = np.prod([len(values) for values in self.controls.values()])
         return f"interactive figure {self.name} ({ranges}), {frames} frames"
 
     def _repr_mimebundle_(self, **options):
@@ -154,7 +144,8 @@ class explore:
 
     def frame(self, labels):
         """Draw the figure for one label of each control, in their order."""
-        fig = self.draw(**{c: self.controls[c][label] for c, label in zip(self.controls, labels)})
+        chosen = (values[label] for values, label in zip(self.controls.values(), labels))
+        fig = self.draw(**dict(zip(self.parameters, chosen)))
         _validate.require(isinstance(fig, matplotlib.figure.Figure),
                           f"draw must return a matplotlib figure; {self.name} returned {type(fig).__name__}")
         _validate.require(any(ax.has_data() for ax in fig.axes),
@@ -167,23 +158,23 @@ class explore:
         from IPython.display import display
 
         look = {"continuous_update": False, "style": {"description_width": "initial"}, "layout": {"width": "32rem"}}
-        sliders = {c: ipywidgets.SelectionSlider(options=list(values), description=_words(c), **look)
-                   for c, values in self.controls.items()}
+        sliders = {control: ipywidgets.SelectionSlider(options=list(values), description=control, **look)
+                   for control, values in self.controls.items()}
         picture = ipywidgets.interactive_output(lambda **labels: display(self.frame(labels.values())), sliders)
         return ipywidgets.VBox([picture, *sliders.values()])
 
     def _render(self):
-        combinations = list(itertools.product(*self.controls.values()))
-        pictures = [svg(self.frame(labels)) for labels in combinations]
-        uid = hashlib.sha256("".join([repr(self), *pictures]).encode()).hexdigest()[:10]
-        seen, frames = " ".join(inspect.getdoc(self.draw).split()), []
-        for k, (labels, picture) in enumerate(zip(combinations, pictures)):
-            at = ", ".join(f"{_words(c)} {label}" for c, label in zip(self.controls, labels))
-            picture = inline_svg(picture, f"{seen} Now: {at}.", f"ntk-{uid}-{k}")
-            frames.append(f'<div data-frame="{k}"{" hidden" if k else ""}>{picture}</div>')
-        controls = json.dumps({_words(c): list(values) for c, values in self.controls.items()})  # for road.js
-        return (f'<div class="ntk-explore" role="group" aria-label="interactive figure: {escape(_words(self.name))}" '
-                f'data-controls="{escape(controls)}" data-lm-suppress-shortcuts="true">{"".join(frames)}</div>')
+        """Return all frames, of which the first is shown: the sliders are made by book/_static/road.js."""
+        frames = []
+        for labels in itertools.product(*self.controls.values()):
+            now = ", ".join(f"{control} {label}" for control, label in zip(self.controls, labels))
+            picture, alt = svg(self.frame(labels)), f"{' '.join(self.seen.split())} Now: {now}."
+            prefix = "ntk-" + hashlib.sha256(f"{self}{alt}{picture}".encode()).hexdigest()[:10]
+            frames.append(f'<div data-frame{" hidden" if frames else ""}>{inline_svg(picture, alt, prefix)}</div>')
+        controls = json.dumps({control: list(values) for control, values in self.controls.items()})
+        name = f"interactive figure: {self.name.replace('_', ' ')}"
+        return (f'<div class="ntk-explore" role="group" aria-label="{escape(name)}" data-controls="{escape(controls)}">'
+                f'{"".join(frames)}</div>')
 
 
 def _labelled(control, values):
@@ -198,7 +189,3 @@ def _labelled(control, values):
     _validate.require(len(dict(pairs)) == len(pairs),
                       f"control {control} must have distinct labels; got {', '.join(label for label, _ in pairs)}")
     return dict(pairs)
-
-
-def _words(name):
-    return name.replace("_", " ")

@@ -283,6 +283,30 @@ def test_page_opened_as_a_file(browser, name):
     assert not wrong, "\n".join(wrong)
 
 
+MOVING = next(name for name in PAGES if name.startswith("book/02-"))
+
+
+def test_without_scripts_the_first_frames_are_seen(browser, built):
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(f"{HTML.as_uri()}/{MOVING}.html")
+    figures = page.locator(".ntk-explore").all()
+    seen = [[frame.is_visible() for frame in figure.locator("[data-frame]").all()] for figure in figures]
+    page.close()
+    assert seen and all(frames == [True] + [False] * (len(frames) - 1) for frames in seen)
+
+
+def test_sliders_do_not_wait_for_formulas(browser, site):
+    page, unanswered = browser.new_page(), []
+    page.route("**/mathjax/*.js*", lambda route: unanswered.append(route))
+    page.goto(f"{site}{MOVING}.html", wait_until="commit")
+    slider = page.locator(".ntk-explore input").first
+    slider.press("End")
+    assert slider.get_attribute("aria-valuetext") == slider.evaluate("""slider =>
+        Object.values(JSON.parse(slider.closest(".ntk-explore").dataset.controls))[0].at(-1)""")
+    unanswered[0].abort()
+    page.close()
+
+
 def test_first_visit_is_light(browser, site):
     heaviest = max(PAGES, key=lambda name: len(gzip.compress((HTML / f"{name}.html").read_bytes())))
     with Visit(browser, site, f"{heaviest}.html") as visit:
@@ -353,7 +377,12 @@ def light_cards(tab):
 
 
 def move_sliders(tab):
-    wrong = []
+    """Move each slider by the keyboard: its frame is seen, its value shown and said, its keys are its own."""
+    wrong = tab.evaluate("""() => [...document.querySelectorAll(".ntk-explore")]
+        .filter(figure => figure.querySelectorAll("input[type=range]").length
+                          != Object.keys(JSON.parse(figure.dataset.controls)).length)
+        .map(figure => `not a slider for each control: ${figure.ariaLabel}`)""")
+    tab.evaluate("addEventListener('keydown', event => { window.heard = event.key })")
     for slider in tab.locator(".ntk-explore input[type=range]").all():
         name, frames, texts = slider.get_attribute("id"), [], []
         for key in ("End", "Home", "ArrowRight"):
@@ -362,13 +391,17 @@ def move_sliders(tab):
                 [...slider.closest(".ntk-explore").querySelectorAll("[data-frame]")]
                 .flatMap((frame, k) => frame.getClientRects().length ? [k] : [])"""))
             texts.append(slider.get_attribute("aria-valuetext"))
+            shown = tab.locator(f'output[for="{name}"]').text_content()
+            if shown != texts[-1]:
+                wrong.append(f"slider {name}: shows {shown} and says {texts[-1]}")
         if any(len(shown) != 1 for shown in frames):
             wrong.append(f"slider {name}: not one frame is shown but {frames}")
         if frames[0] == frames[1] or frames[1] == frames[2]:
             wrong.append(f"slider {name}: the picture does not change, {frames}")
         if texts[0] == texts[1] or texts[1] == texts[2]:
             wrong.append(f"slider {name}: aria-valuetext does not change, {texts}")
-    return wrong
+    heard = tab.evaluate("window.heard")
+    return [*wrong, f"the page hears the keys of sliders: {heard}"] if heard else wrong
 
 
 def thin_out(tab):

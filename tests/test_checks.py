@@ -17,6 +17,10 @@ def spoil(a):
     return a
 
 
+def spoil_only(a):
+    a[:] = 0
+
+
 @pytest.mark.parametrize("answer, words", [
     (lambda a: square(a), "✓ answer: right"),
     (lambda a: None, "not done yet"),
@@ -34,6 +38,7 @@ def spoil(a):
     (lambda a: square(a) + 1 - np.eye(2), "on the diagonal only"),
     (lambda a: square(a) + [[1, 2], [0, 0]], "wrong in 2 of 4"),
     (spoil, "changes its argument number 1"),
+    (spoil_only, "changes its argument number 1"),
 ])
 def test_functions(answer, words, capsys):
     answer.__name__ = "answer"
@@ -56,14 +61,21 @@ def test_rectangles_vectors_and_zero(capsys):
     check(np.array([1.0, 2.0]), np.zeros(2))
     check(np.zeros(2), np.zeros(2))
     check(np.zeros(0), np.zeros(0))
+    check(np.full(2, 1e200), np.full(2, 1e200))  # whose squares are out of range
     lines = capsys.readouterr().out.splitlines()
     assert "transpose it?" in lines[0] and lines[1].startswith("☐") and lines[2].startswith("✓")
-    assert lines[3].startswith("✓")
+    assert lines[3].startswith("✓") and lines[4].startswith("✓")
 
 
 def test_every_case_counts(capsys):
     check(abs, lambda x: x, (1.0,), (-1.0,))
     assert "☐ abs: has the wrong sign (case 2 of 2)" in capsys.readouterr().out
+
+
+def test_what_is_expected_draws_whether_or_not_an_answer_is_given(capsys):
+    rng = np.random.default_rng(0)
+    check(lambda n: ..., lambda n: rng.random(n), (3,))
+    assert rng.random() == np.random.default_rng(0).random(4)[3]  # so that solving an exercise changes no other cell
 
 
 @pytest.mark.parametrize("arguments", [(abs, abs), (1.0, 1.0, (2,)), (abs, abs, 3)])

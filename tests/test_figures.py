@@ -36,6 +36,7 @@ def test_inline_svg_can_share_a_page():
         assert used and {a or b for a, b in used} <= own
         assert soup.svg["role"] == "img" and soup.svg["aria-label"] == 'up "and" <away>'
         assert not soup.svg.has_attr("width") and soup.svg["viewbox"]
+        assert soup.svg["style"] == "max-width:calc(432rem/10)"  # of 432 pt
     with pytest.raises(ValueError, match="alt must say what the figure shows"):
         inline_svg(text, " ", "a")
 
@@ -94,6 +95,18 @@ def test_the_static_page_holds_every_frame(static):
     assert len(ids) == len(set(ids))
     controls = json.loads(soup.select_one(".ntk-explore")["data-controls"])
     assert list(controls.items()) == [("slope", ["1", "2.5"]), ("shift", ["none", "much"])]
+    assert not soup.select("script, style"), "road.js and road.css, once a page, do for all figures"
+
+
+def test_names_are_words_and_escaped(static):
+    draw = lambda *, step_size: line(step_size)  # noqa: E731 -- its name needs escaping
+    draw.__doc__ = "A line."
+    shown = explore(draw, step_size={"< 1": 0.5})._repr_mimebundle_()
+    assert shown["text/plain"] == "interactive figure <lambda> (step size: < 1), 1 frames"
+    figure = BeautifulSoup(shown["text/html"], "html.parser").select_one(".ntk-explore")
+    assert figure["aria-label"] == "interactive figure: <lambda>"
+    assert json.loads(figure["data-controls"]) == {"step size": ["< 1"]}
+    assert figure.svg["aria-label"] == "A line. Now: step size < 1."
 
 
 def test_a_live_session_recomputes(monkeypatch):

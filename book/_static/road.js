@@ -15,7 +15,8 @@ addEventListener("load", function () {
 
 // An interactive figure is a pile of frames, one for each combination of its controls' values. Each control gets a
 // slider, which moves one digit of the number of the frame that shows. Without a script the first frame is seen.
-addEventListener("DOMContentLoaded", function () {
+// Once the page is read: DOMContentLoaded would wait for MathJax, a large file.
+document.addEventListener("readystatechange", function () {
   document.querySelectorAll(".ntk-explore").forEach(function (figure, place) {
     var frames = figure.querySelectorAll("[data-frame]");
     var controls = Object.entries(JSON.parse(figure.dataset.controls)).map(function (control, i) {
@@ -41,4 +42,4 @@ addEventListener("DOMContentLoaded", function () {
     figure.addEventListener("keydown", function (event) { event.stopPropagation(); });  // the theme turns pages
     show();
   });
-});
+}, {once: true});

@@ -1,15 +1,11 @@
 """The small package every chapter of *Road to NTK* leans on."""
 
-from .activations import (
-    Nonlinearity, absolute, cos, erf, gaussian, gelu, identity, leaky_relu, rbf, relu, sigmoid_like, sin, tanh,
-    two_slope,
-)
+from .activations import Nonlinearity, absolute, cos, erf, gaussian, gelu, identity, leaky_relu, rbf, relu
+from .activations import sigmoid_like, sin, tanh, two_slope
 from .claims import chapter_rng, check, claim, log_slope
 from .data import digits
-from .dynamics import (
-    critical_learning_rate, eigenmodes, gp_posterior, kernel_gradient_descent, kernel_gradient_flow, kernel_ridge,
-    trained_ensemble,
-)
+from .dynamics import critical_learning_rate, eigenmodes, gp_posterior, kernel_gradient_descent, kernel_gradient_flow
+from .dynamics import kernel_ridge, trained_ensemble
 from .features import fourier_features, least_squares, least_squares_path, relu_features
 from .layers import Activation, Architecture, Dense, Residual, mlp, resnet
 from .training import Linearized, loss_gradient, train

@@ -23,12 +23,6 @@ class Pairs:
         self.square = square  # the b inputs start with the a: leave the diagonal, it is known better
         self.near = None
 
-    def copy(self):
-        """Return an independent copy of the values."""
-        new = Pairs(self.k.copy(), self.q, self.unit, self.det, scratch=())
-        new.t = self.t.copy()
-        return new
-
     def variances(self):
         """Return the variances of the first and second inputs, to broadcast with k and in its precision."""
         q = self.q.astype(self.k.dtype, copy=False)

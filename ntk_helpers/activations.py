@@ -162,32 +162,28 @@ def _gaussian_dual(k, q1, q2, det):
     return value, 4 * k * value / den
 
 
-def _half_squares(k, q1, q2, det):
-    """Return E(u - v)^2 / 2 and E(u + v)^2 / 2."""
-    minus, plus = gaps(k, q1, q2, det)
-    radii = (np.sqrt(q1) - np.sqrt(q2)) ** 2 / 2
-    return minus + radii, plus + radii
+def _sinusoid(name, size, rate, phase, c):
+    """Return the activation size * sin(rate * x + phase), with c = cos(2 * phase)."""
+    def dual(k, q1, q2, det):
+        # With e = exp(-rate^2 E(u - v)^2 / 2) and f for u + v the kernels are size^2 (e - c f) / 2 and rate^2 times
+        # size^2 (e + c f) / 2; the smaller of e and f is 1 - lacking times the larger: nothing cancels.
+        half = np.minimum(*gaps(k, q1, q2, det)) + (np.sqrt(q1) - np.sqrt(q2)) ** 2 / 2
+        larger, behind = size**2 / 2 * np.exp(-(rate**2) * half), k < 0
+        lacking = -np.expm1(-2 * rate**2 * np.abs(k))
+        value = larger * np.where(behind, 1 - c - lacking, 1 - c + c * lacking)
+        return value, rate**2 * larger * np.where(behind, 1 + c - lacking, 1 + c - c * lacking)
 
-
-def _sin_dual(k, q1, q2, det):
-    larger = np.exp(-np.minimum(*_half_squares(k, q1, q2, det))) / 2
-    lacking = -np.expm1(-2 * np.abs(k))  # the smaller exponential is 1 - lacking times the larger
-    return np.copysign(larger * lacking, k), larger * (2 - lacking)
+    return Nonlinearity(name, lambda x: size * np.sin(rate * x + phase),
+                        lambda x: size * rate * np.cos(rate * x + phase), dual)
 
 
 def rbf(gamma=1.0):
     r"""Return :math:`\sqrt2\sin(\sqrt{2\gamma}\,x+\pi/4)`, whose dual is the Gaussian :math:`e^{-\gamma E(u-v)^2}`.
 
-    Rahimi and Recht, *Random features for large-scale kernel machines*, NIPS 2007.
+    Rahimi and Recht, *Random features for large-scale kernel machines*, NIPS 2007, draw the phase, too.
     """
     rate = (2 * _validate.number("gamma", gamma, above=0)) ** 0.5
-
-    def dual(k, q1, q2, det):
-        value = np.exp(-(rate**2) * _half_squares(k, q1, q2, det)[0])
-        return value, rate**2 * value
-
-    return Nonlinearity(f"rbf({gamma:g})", lambda x: 2**0.5 * np.sin(rate * x + np.pi / 4),
-                        lambda x: 2**0.5 * rate * np.cos(rate * x + np.pi / 4), dual)
+    return _sinusoid(f"rbf({gamma:g})", 2**0.5, rate, np.pi / 4, 0)
 
 
 identity = replace(two_slope(1, 1), name="identity")
@@ -199,7 +195,6 @@ erf = _shifted_erf("erf", 1.0, 1.0, 0.0)
 sigmoid_like = _shifted_erf("sigmoid_like", 1 / 2.4020563531719796, 0.5, 0.5)
 gelu = Nonlinearity("gelu", lambda x: x * ((1 + _erf(x * 0.5**0.5)) / 2), lambda x: (
     (1 + _erf(x * 0.5**0.5)) / 2 + x * (np.exp(-x * x / 2) / (2 * np.pi) ** 0.5)), _gelu_dual)
-sin = Nonlinearity("sin", np.sin, np.cos, _sin_dual)
-cos = Nonlinearity("cos", np.cos, lambda x: -np.sin(x), lambda *pair: _sin_dual(*pair)[::-1])
+sin, cos = _sinusoid("sin", 1, 1, 0, 1), _sinusoid("cos", 1, 1, np.pi / 2, -1)
 gaussian = Nonlinearity("gaussian", lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x), _gaussian_dual)
 tanh = Nonlinearity("tanh", np.tanh, lambda x: 1 - np.tanh(x) ** 2)

@@ -9,10 +9,7 @@ from . import _validate
 
 
 def chapter_rng():
-    """Return the one random generator of a chapter, of seed 0 or the environment variable ``NTK_SEED``.
-
-    So the whole book can be run again under other seeds; every claim must hold under each of them.
-    """
+    """Return the one random generator of a chapter, of seed ``NTK_SEED``, an environment variable, or else 0."""
     seed = os.environ.get("NTK_SEED", "0")
     _validate.require(seed.isdecimal(), f"NTK_SEED must be a non-negative integer; got {seed!r}")
     return np.random.default_rng(int(seed))

@@ -62,7 +62,6 @@ def least_squares(z, y, ridge=0.0):
 class Path(NamedTuple):
     """Least-squares fits on the first :math:`N` features, for each :math:`N` of a list and each ridge."""
 
-    sizes: np.ndarray  #: (s,)
     train: np.ndarray  #: predictions on the training inputs, (s, r, n, k)
     test: np.ndarray  #: predictions on the test inputs, (s, r, n_test, k)
     norm: np.ndarray  #: Frobenius norm of the coefficients, (s, r)
@@ -86,4 +85,4 @@ def least_squares_path(z_train, y_train, z_test, sizes, ridges=(0.0,)):
         scale = 1 / np.sqrt(size)
         c = least_squares(z_train[:, :size] * scale, y_train, ridges)
         fits.append((*(z[:, :size] @ c * scale for z in (z_train, z_test)), np.linalg.norm(c, axis=(1, 2))))
-    return Path(np.array(sizes), *map(np.array, zip(*fits)))
+    return Path(*map(np.array, zip(*fits)))

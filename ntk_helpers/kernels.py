@@ -81,7 +81,8 @@ def tile(layers, x1, x2, scratch, known=None):
     k, *others = (part[:len(x1) * len(x2)].reshape(shape) for part in scratch)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # at pairs that are done again below
         np.matmul(x1, x2.T, out=k)
-        pairs = Pairs(k, np.concatenate([squares(x1), squares(x2)]), 1 / x1.shape[1], scratch=others, square=square)
+        q = np.concatenate([np.vecdot(x, x, dtype=float) for x in (x1, x2)])
+        pairs = Pairs(k, q, 1 / x1.shape[1], scratch=others, square=square)
         kernels = _finish(layers, pairs)
     if pairs.near is not None:
         first, second = np.nonzero(np.triu(pairs.near, 1) if square else pairs.near)
@@ -101,20 +102,16 @@ def tile(layers, x1, x2, scratch, known=None):
 def listed(layers, x1, x2):
     """Return nngp and ntk of each row of ``x1`` with the same row of ``x2``, accurate at any angle."""
     x = np.stack([x1, x2]).astype(float, copy=False)
-    q = squares(x)
+    q = np.vecdot(x, x)
     unit1, unit2 = x / np.sqrt(np.where(q > 0, q, 1))[..., None]
-    det = q[0] * q[1] * squares(unit1 - unit2) * squares(unit1 + unit2) / 4
+    minus, plus = unit1 - unit2, unit1 + unit2
+    det = q[0] * q[1] * np.vecdot(minus, minus) * np.vecdot(plus, plus) / 4
     return _finish(layers, Pairs(np.vecdot(*x), q, 1 / x.shape[-1], det))
 
 
 def diagonal(arch, x):
     """Return the kernels of every row of ``x`` with itself, of shape (n,), as :meth:`kernels` does, but to rounding."""
     return _inputs("x", x, np.dtype(float), arch.layers)[1]
-
-
-def squares(x):
-    """Return the squared length of each row, in float64."""
-    return np.vecdot(x, x, dtype=float)
 
 
 def _inputs(name, x, dtype, layers, columns=None):
@@ -124,7 +121,7 @@ def _inputs(name, x, dtype, layers, columns=None):
     x = _validate.array(name, x, columns=columns)
     digits = 70 if dtype == np.float64 else 35  # squares of variances must be numbers, too
     with np.errstate(over="ignore", invalid="ignore"):
-        q = squares(x)
+        q = np.vecdot(x, x, dtype=float)
         values = _finish(layers, Pairs(q.copy(), np.stack([q, q]), 1 / x.shape[1], np.zeros_like(q)))
         usual = [(part == 0) | ((part > 10.0**-digits) & (part < 10.0**digits)) for part in (q, *values)]
     _validate.require(np.all(usual), (

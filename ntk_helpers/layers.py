@@ -1,12 +1,12 @@
 """Layers: how a batch flows through each at finite width, and a pair of kernels at infinite width."""
 
+import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from . import _validate
-from . import kernels as infinite
+from . import _validate, kernels
 from .activations import Nonlinearity
 from .networks import Network
 
@@ -38,7 +38,9 @@ class Layer:
 
     def infinite(self, pairs):
         """Advance the kernels in ``pairs``, in place."""
-        skipped = pairs.copy() if self.skip else None
+        skipped = copy.copy(pairs)
+        if self.skip:
+            skipped.k, skipped.t = pairs.k.copy(), pairs.t.copy()
         if self.activation:
             self.activation.advance(pairs)
         if self.weight_std:
@@ -143,7 +145,7 @@ class Architecture:
     """A sequence of layers: one description of the finite network and of its infinite-width kernels."""
 
     layers: tuple
-    kernels, diagonal = infinite.kernels, infinite.diagonal
+    kernels, diagonal = kernels.kernels, kernels.diagonal
 
     def init(self, rng, width, inputs, outputs=1, parameterization="ntk", antisymmetric=False, dtype=float):
         r"""Draw a :class:`ntk_helpers.networks.Network` with ``width`` units, :math:`m`, in every hidden layer.

@@ -76,10 +76,7 @@ class Network:
         return self._jvp(self._check("x", x), unflatten(change, self.params, "change"))[1]
 
     def vjp(self, x, cotangent):
-        r"""Return :math:`\sum_{ia}c_{ia}\,\partial f_a(x_i)/\partial\theta`, a list like :attr:`params`.
-
-        The weights of the sum, ``cotangent``, have the shape of the outputs.
-        """
+        r"""Return :math:`\sum_{ia}c_{ia}\,\partial f_a(x_i)/\partial\theta`, like :attr:`params` (c: ``cotangent``)."""
         x = self._check("x", x)
         cotangent = _validate.array("cotangent", cotangent, rows=len(x), columns=self.outputs)
         return self._vjp(x)[1](cotangent.astype(x.dtype))
@@ -124,7 +121,7 @@ class Network:
     def _walk(self, copy, values, signal=None):
         """Walk back, eating ``values``; at each dense map yield it, its inputs, its output's signal.
 
-        The signal starts as given, or as one of shape (outputs, n, outputs) for each output alone.
+        Without ``signal``, one for each output alone: shape (outputs, n, outputs) at the start.
         """
         f = values.pop()
         if signal is None:

@@ -96,9 +96,8 @@ def train(net, x, y, learning_rate, steps, *, loss="squares", optimizer="gd", ba
                 for change, array in zip(rule([array for i in selected for array in gradients[i]]), arrays):
                     array -= change
     if not all(np.isfinite(array).all() for array in arrays):
-        warnings.warn(f"training diverged: learning_rate={rate:g} is too large; gradient descent on squares needs less"
-                      f" than about 2 / largest eigenvalue of {net.learning_rate_factor} * net.ntk(x)",
-                      RuntimeWarning, stacklevel=2)
+        warnings.warn(f"training diverged: learning_rate={rate:g} is too large; gradient descent on squares needs about"
+                      f" 2 / largest eigenvalue of {net.learning_rate_factor} * net.ntk(x), or less", RuntimeWarning, 2)
     steps, (losses, *values) = np.array(sorted(wanted)), (np.array(column) for column in zip(*rows))
     return net, History(steps, rate * steps, losses, dict(zip(record, values)))
 

@@ -51,10 +51,10 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None):
     x1, exact = _inputs("x1", x1, dtype, layers)
     x2 = x1 if symmetric else _inputs("x2", x2, dtype, layers, columns=x1.shape[1])[0]
     result = Kernels(np.empty((n1, n2), dtype), np.empty((n1, n2), dtype))
-    bands, width = _split(n1, ROWS), _split(n2, COLUMNS)[0].stop
+    bands, width, spare = _split(n1, ROWS), _split(n2, COLUMNS)[0].stop, []
 
     def fill(rows):
-        scratch = np.empty((4, bands[0].stop * width), dtype)
+        scratch = spare.pop() if spare else np.empty((4, bands[0].stop * width), dtype)
         for start in range(rows.start if symmetric else 0, n2, width):
             columns = slice(start, min(start + width, n2))
             known = [values[rows] for values in exact] if symmetric and start == rows.start else None
@@ -63,6 +63,7 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None):
                 whole[rows, columns] = part
                 if symmetric:
                     whole[columns, rows] = part.T
+        spare.append(scratch)
 
     with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         for done, _ in enumerate((map if threads == 1 else pool.map)(fill, bands), 1):

@@ -10,7 +10,7 @@ def require(condition, message):
 
 
 def array(name, value, ndim=2, rows=None, columns=None, finite=True):
-    """Return ``value`` as a float array, finite unless said, of ``ndim`` axes (or one of several), none empty."""
+    """Return ``value`` as a float array of ``ndim`` axes (a tuple allows several), none empty; finite, if so asked."""
     try:
         out = np.asarray(value)
     except ValueError as error:  # ragged nested lists

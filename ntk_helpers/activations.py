@@ -195,6 +195,7 @@ erf = _shifted_erf("erf", 1.0, 1.0, 0.0)
 sigmoid_like = _shifted_erf("sigmoid_like", 1 / 2.4020563531719796, 0.5, 0.5)
 gelu = Nonlinearity("gelu", lambda x: x * ((1 + _erf(x * 0.5**0.5)) / 2), lambda x: (
     (1 + _erf(x * 0.5**0.5)) / 2 + x * (np.exp(-x * x / 2) / (2 * np.pi) ** 0.5)), _gelu_dual)
-sin, cos = _sinusoid("sin", 1, 1, 0, 1), _sinusoid("cos", 1, 1, np.pi / 2, -1)
+sin = _sinusoid("sin", 1, 1, 0, 1)
+cos = replace(_sinusoid("cos", 1, 1, np.pi / 2, -1), phi=np.cos, derivative=lambda x: -np.sin(x))  # no rounded phase
 gaussian = Nonlinearity("gaussian", lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x), _gaussian_dual)
 tanh = Nonlinearity("tanh", np.tanh, lambda x: 1 - np.tanh(x) ** 2)

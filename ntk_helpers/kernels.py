@@ -111,7 +111,7 @@ def listed(layers, x1, x2):
 
 
 def diagonal(arch, x):
-    """Return the kernels of every row of ``x`` with itself, of shape (n,), as :meth:`kernels` does, but to rounding."""
+    """Return the :meth:`kernels` of every row of ``x`` with itself, shape (n,): angles are 0, all is to rounding."""
     return _inputs("x", x, np.dtype(float), arch.layers)[1]
 
 

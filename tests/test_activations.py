@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ntk_helpers import activations
-from ntk_helpers.activations import Nonlinearity, absolute, erf, gelu, leaky_relu, rbf, relu, tanh, two_slope
+from ntk_helpers.activations import Nonlinearity, absolute, cos, erf, gelu, leaky_relu, rbf, relu, tanh, two_slope
 from ntk_helpers.layers import Activation, mlp
 
 SMOOTH = [erf, gelu, rbf(1.0), rbf(0.3), tanh, activations.sin, activations.cos, activations.gaussian,
@@ -146,6 +146,7 @@ def test_names_say_which():
     assert repr(relu).startswith("TwoSlope(name='relu'")
     names = [activation.name for activation in (leaky_relu(0.1), two_slope(-1, 0.5), rbf(2))]
     assert names == ["leaky_relu(0.1)", "two_slope(-1, 0.5)", "rbf(2)"]
+    assert cos.derivative(np.zeros(1)) == 0 and cos.phi(np.ones(1)) == np.cos(1)  # no phase that is rounded
     assert leaky_relu().phi(np.array([-1.0, 1.0])).tolist() == [-0.01, 1.0]
 
 

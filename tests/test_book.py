@@ -408,7 +408,7 @@ def thin_out(tab):
     """Spare axe-core what it cannot judge (the inside of drawings) and what is all alike (tokens of code)."""
     tab.evaluate("""() => {
         document.querySelectorAll("[data-frame][hidden]").forEach(e => e.remove());
-        document.querySelectorAll("svg[role=img]").forEach(e => e.replaceChildren());
+        document.querySelectorAll(".panels > svg").forEach(e => e.replaceChildren());
         const seen = new Set();
         document.querySelectorAll(".highlight pre > span[class]").forEach(e =>
             seen.has(e.className) ? e.replaceWith(e.textContent) : seen.add(e.className));

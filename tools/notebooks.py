@@ -218,6 +218,8 @@ def execute_all(runs, keep=lambda run: None, stop=True):
                 failures.append(run.error)
                 if stop:
                     pool.shutdown(wait=False, cancel_futures=True)
+                    # wait() would never return those that were not begun.
+                    futures = {waiting: other for waiting, other in futures.items() if not waiting.cancelled()}
             if tty:
                 now = time.monotonic()
                 status = "; ".join(f"{run.name}: {run.done}/{run.cells} code cells, {now - run.started:.0f} s"

@@ -9,13 +9,11 @@ addEventListener("load", function () {
   function see(selector) {
     document.querySelectorAll(selector).forEach(function (box) { watch.observe(box); });
   }
-  see("article pre");
-  if (window.MathJax && MathJax.startup) MathJax.startup.promise.then(function () { see("mjx-container[display]"); });
+  see("article pre, div.math");
 });
 
 // An interactive figure is a pile of frames, one for each combination of its controls' values. Each control gets a
 // slider, which moves one digit of the number of the frame that shows. Without a script the first frame is seen.
-// Once the page is read: DOMContentLoaded would wait for MathJax, a large file.
 document.addEventListener("readystatechange", function () {
   document.querySelectorAll(".ntk-explore").forEach(function (figure, place) {
     var frames = figure.querySelectorAll("[data-frame]");

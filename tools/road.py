@@ -4,14 +4,13 @@ It changes what the theme made (pages as they are rendered, files as they were c
 its templates, so there is no copy of them to keep up to date. tests/test_book.py holds each change in place.
 """
 
-import importlib.util
 import logging
 import os
 import re
-import shutil
 from pathlib import Path
 from urllib.parse import quote
 
+import formulas
 import notebooks
 import pydata_sphinx_theme
 from docutils import nodes
@@ -26,7 +25,6 @@ log = getLogger(__name__)
 logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 THEME = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
-MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
 
 
 def setup(app):
@@ -41,16 +39,16 @@ def setup(app):
     app.connect("config-inited", configure, priority=900)
     app.connect("builder-inited", watch_pages)
     app.connect("build-finished", finish, priority=900)
+    formulas.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def configure(app, config):
     """Set what needs Python."""
     config.nb_execution_cache_path = str(notebooks.cache_path())
-    config.mathjax_path = "mathjax/tex-chtml-full.js"
     buttons(config.html_theme_options)
     # Of the "env" kind: a change in ntk_helpers or in book/_static has every page made anew.
-    ours = Path(app.srcdir, "book/_static").glob("road.*")
+    ours = [file for name in ("road.*", "formulas.*") for file in Path(app.srcdir, "book/_static").glob(name)]
     config.road_digest = notebooks.hash_files(ours, notebooks.digest())
 
 
@@ -132,11 +130,7 @@ def depart_image(translator, node):
 def finish(app, error):
     """Ship what pages load, and no more."""
     if not error and app.builder.format == "html":
-        static = Path(app.outdir, "_static")
-        fonts = "output/chtml/fonts/woff-v2"
-        shutil.copytree(MATHJAX / fonts, static / "mathjax" / fonts, dirs_exist_ok=True)
-        shutil.copy(MATHJAX / "tex-chtml-full.js", static / "mathjax")  # the one that loads no further parts
-        subset_icons(Path(app.outdir), static)
+        subset_icons(Path(app.outdir), Path(app.outdir, "_static"))
 
 
 def subset_icons(pages, static):

@@ -9,8 +9,7 @@ addEventListener("load", function () {
   function see(selector) {
     document.querySelectorAll(selector).forEach(function (box) { watch.observe(box); });
   }
-  see("article pre");
-  if (window.MathJax && MathJax.startup) MathJax.startup.promise.then(function () { see("mjx-container[display]"); });
+  see("article pre, div.math");
 });
 
 // An interactive figure shows its frame at the start, in which the parts that differ between frames are marked. The

@@ -21,9 +21,10 @@ logging.getLogger("fontTools").setLevel(logging.WARNING)
 THEME = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
 THEME_SCRIPT, THEME_STYLES = "scripts/pydata-sphinx-theme.js", "styles/pydata-sphinx-theme.css"
 SCRIPTS = ["documentation_options.js", "doctools.js", "sphinx_highlight.js", "clipboard.min.js", "copybutton.js",
-           "scripts/bootstrap.js", THEME_SCRIPT, "scripts/sphinx-book-theme.js", "road.js"]
+           "scripts/bootstrap.js", THEME_SCRIPT, "scripts/sphinx-book-theme.js", "road.js", "formulas.js"]
 STYLES = ["basic.css", THEME_STYLES, "pygments.css", "styles/sphinx-book-theme.css", "copybutton.css",
-          "mystnb.*.css", "proof.css", "exercise.css", "sphinx-design.min.css", "road.css"]
+          "mystnb.*.css", "proof.css", "exercise.css", "sphinx-design.min.css", "road.css",
+          "formulas.css"]
 UNNEEDED = ["scripts/fontawesome.js", "styles/theme.css",  # icons as fonts, see `icons`; imports basic.css
             "design-tabs.js",                              # keeps tabs of several pages in step
             "searchtools.js", "language_data.js"]          # only the search page needs them
@@ -32,12 +33,12 @@ UNNEEDED = ["scripts/fontawesome.js", "styles/theme.css",  # icons as fonts, see
 def link(page, version):
     """Replace scripts and style sheets of a page by those of the book."""
     known = [Path(name) for name in SCRIPTS + STYLES + UNNEEDED]
-    for name in re.findall(r'<(?:script|link)\b[^>]*"[^"]*_static/(?!mathjax)([^"?]+\.(?:js|css))', page):
+    for name in re.findall(r'<(?:script|link)\b[^>]*"[^"]*_static/([^"?]+\.(?:js|css))', page):
         if not any(Path(name).match(str(path)) for path in known):
             raise ExtensionError(f"tools/light.py does not know what to do with {name}")
     root = re.search(r'data-content_root="([^"]*)"', page)[1]
     page = re.sub(r'\s*<link [^>]*_static/[^"]*\.(?:js|css)[^>]*>', "", page)
-    page = re.sub(r'\s*<script [^>]*(?:_static/(?!mathjax)[^"]*|searchindex)\.js[^>]*></script>', "", page)
+    page = re.sub(r'\s*<script [^>]*(?:_static/[^"]*|searchindex)\.js[^>]*></script>', "", page)
     page = re.sub(r"\s*<script>DOCUMENTATION_OPTIONS\.[^<]*</script>", "", page)  # of use to the search page
     links = (f'<link rel="stylesheet" href="{root}_static/book.css?v={version}">\n'
              f'    <script defer src="{root}_static/book.js?v={version}"></script>\n')

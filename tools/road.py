@@ -5,14 +5,13 @@ its templates, so there is no copy of them to keep up to date. tests/test_book.p
 """
 
 import html
-import importlib.util
 import os
 import re
-import shutil
 import textwrap
 from pathlib import Path
 from urllib.parse import quote
 
+import formulas
 import light
 import notebooks
 from docutils import nodes
@@ -23,7 +22,6 @@ from sphinx_exercise.nodes import solution_node
 from ntk_helpers import figures
 
 log = getLogger(__name__)
-MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
 
 
 def setup(app):
@@ -35,16 +33,16 @@ def setup(app):
     app.connect("builder-inited", watch_pages)
     app.connect("html-page-context", describe)
     app.connect("build-finished", finish, priority=900)
+    formulas.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def configure(app, config):
     """Set what needs Python."""
     config.nb_execution_cache_path = str(notebooks.cache_path())
-    config.mathjax_path = "mathjax/tex-chtml-full.js"
     buttons(config.html_theme_options)
     # Of the "env" kind: a change in ntk_helpers or in book/_static has every page made anew.
-    ours = Path(app.srcdir, "book/_static").glob("road.*")
+    ours = [file for name in ("road.*", "formulas.*") for file in Path(app.srcdir, "book/_static").glob(name)]
     config.road_digest = notebooks.hash_files(ours, notebooks.digest())
 
 
@@ -147,8 +145,4 @@ def depart_solution(translator, node):
 def finish(app, error):
     """Ship what pages load, and no more."""
     if not error and app.builder.format == "html":
-        static = Path(app.outdir, "_static")
-        fonts = "output/chtml/fonts/woff-v2"
-        shutil.copytree(MATHJAX / fonts, static / "mathjax" / fonts, dirs_exist_ok=True)
-        shutil.copy(MATHJAX / "tex-chtml-full.js", static / "mathjax")  # the one that loads no further parts
         light.write(Path(app.outdir))

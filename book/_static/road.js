@@ -9,8 +9,7 @@ addEventListener("load", function () {
   function see(selector) {
     document.querySelectorAll(selector).forEach(function (box) { watch.observe(box); });
   }
-  see("article pre, .cell_output > .output, .pst-scrollable-table-container");
-  if (window.MathJax && MathJax.startup) MathJax.startup.promise.then(function () { see("mjx-container[display]"); });
+  see("article pre, div.math, .cell_output > .output, .pst-scrollable-table-container");
 });
 
 // An interactive figure is a pile of frames, one for each combination of its controls' values. Each control gets a

@@ -1,5 +1,6 @@
 """The committed chapters: their form. That they run and print what they say is nbval's part."""
 
+import ast
 import re
 
 import nbformat
@@ -37,6 +38,65 @@ def test_cells_are_small_and_explained(path):
     words = sum(len(cell.source.split()) for cell in cells(path, "markdown"))
     assert max(len(line) for cell in cells(path, "code") for line in cell.source.splitlines()) <= 90
     assert max(code) <= 20 and words >= 10 * sum(code)
+
+
+DRAWING = {"curves", "subplots", "explore", "dots", "legend"}  # what ntk_helpers draws with
+
+
+def is_folded(cell):
+    return "hide-input" in cell.metadata.get("tags", [])
+
+
+def bound(cell):
+    """Return the names that a cell binds at its top level, but for modules and what they hold."""
+    found = set()
+    for statement in ast.parse(cell.source).body:
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            found.add(statement.name)
+        elif not isinstance(statement, (ast.Import, ast.ImportFrom)):
+            found |= {node.id for node in ast.walk(statement)
+                      if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return found
+
+
+def used(cell):
+    return {node.id for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)}
+
+
+@every_notebook
+def test_drawing_is_folded_and_nothing_else_is(path):
+    """A cell that draws is tagged hide-input; it claims nothing, and no visible cell needs what it computes."""
+    wrong, drawn = [], set()
+    for cell in cells(path, "code"):
+        names = used(cell)
+        if is_folded(cell):
+            if names & {"claim", "check"}:
+                wrong.append(f"folded, but it claims: {cell.source[:80]}")
+            drawn |= bound(cell)
+            continue
+        if names & DRAWING:
+            wrong.append(f"it draws, but is not tagged hide-input: {cell.source[:80]}")
+        if (names - bound(cell)) & drawn:
+            wrong.append(f"it uses {(names - bound(cell)) & drawn}, which a folded cell computes: {cell.source[:80]}")
+        drawn -= bound(cell)
+    assert not wrong, "\n".join(wrong)
+
+
+@every_chapter
+def test_code_in_view_is_short(path):
+    lines = 0
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown" and "## Exercises" in cell.source:
+            break
+        if cell.cell_type == "code" and not is_folded(cell):
+            lines += sum(bool(line.strip()) for line in cell.source.splitlines())
+    assert lines <= 220
+
+
+@every_chapter
+def test_it_tells_two_times(path):
+    text = cells(path, "markdown")[0].source
+    assert re.search(r"\*Reading:\* .*; with proofs and code, .*\. \*Running:\* ", text)
 
 
 @every_notebook
@@ -82,11 +142,14 @@ def test_randomness_comes_from_the_chapters_generator(path):
     assert not re.search(r"default_rng|np\.random\.|random_state=\d|seed\(", code)
 
 
-def test_tests_that_pages_name_exist():
+def test_tests_that_the_table_names_exist():
     book, tests = notebooks.ROOT / "book", notebooks.ROOT / "tests"
-    there = {(file.name, name) for file in tests.glob("test_*.py")
+    there = {f"{file.name}::{name}" for file in tests.glob("test_*.py")
              for name in re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.M)}
-    there |= {("", name) for _, name in there}
-    pages = [page.read_text(encoding="utf-8") for page in (*book.glob("*.md"), *book.glob("*.ipynb"))]
-    named = {name for page in pages for name in re.findall(r"(?:(test_\w+\.py)::)?\b(test_\w+)\b(?!\.py)`", page)}
+    named = set(re.findall(r"`(test_\w+\.py::test_\w+)`", (book / "api.md").read_text(encoding="utf-8")))
     assert len(named) > 20 and not named - there
+
+
+@every_notebook
+def test_prose_names_no_test(path):
+    assert not re.findall(r"\btest_\w+", "\n".join(cell.source for cell in cells(path, "markdown")))

@@ -15,6 +15,9 @@ from xml.etree import ElementTree
 
 from docutils import nodes
 from fontTools import subset, ttLib
+from fontTools.pens.recordingPen import DecomposingRecordingPen
+from fontTools.pens.transformPen import TransformPen
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from math_core import LatexError, LatexToMathML
 from sphinx.util.logging import getLogger
 from sphinx.util.math import get_node_equation_number
@@ -49,6 +52,7 @@ def to_mathml(tex, display=False):
 @cache
 def convert(tex, display):
     tex = tex.strip()
+    tex = re.sub(rf"({'|'.join(map(re.escape, RELATIONS))}|[-+])$", r"\1{}", tex)  # at the end of a piece
     if display:
         tex = re.sub(r"\n\s*\n", r" \\\\ ", tex)  # Sphinx: paragraphs are rows
         if re.search(r"\\\\|(?<!\\)&", ENVIRONMENT.sub("", tex)):
@@ -75,6 +79,43 @@ def convert(tex, display):
 
 def repair(math):
     """Mend what browsers draw badly."""
+    for element in math.iter():
+        first = element[0] if len(element) else None
+        # Chromium fits a bracket of fixed size to its script; Firefox does not shrink a bare text under a brace.
+        if element.tag in ("msub", "msup", "msubsup") and first.tag == "mo" and "minsize" in first.attrib:
+            wrap(element, 0)
+        elif element.tag in ("munder", "mover") and element[1].tag == "mtext":
+            wrap(element, 1)
+        # TeX has a thin space between \big( and \sin, as it does not know that the bracket opens.
+        for bracket, space in zip(list(element), list(element)[1:]):
+            if "minsize" in bracket.attrib and bracket.text in ("(", "[", "{") and space.get("width") == "0.1667em":
+                element.remove(space)
+
+
+def wrap(element, i):
+    row = ElementTree.Element("mrow")
+    row.extend([element[i], ElementTree.Element("mrow")])
+    element[i] = row
+
+
+RELATIONS = {"=", "<", ">", *r"\le \ge \ne \in \to \sim \approx \mapsto \leftarrow \longrightarrow".split()}
+OPENING = {"(", "[", "{", *r"\{ \left \begin \langle".split()}
+CLOSING = {")", "]", "}", *r"\} \right \end \rangle".split()}
+
+
+def pieces(tex):
+    """Cut the formula where TeX would break a line: outside of brackets, after relations, plus and minus."""
+    out, depth, before = [""], 0, "="
+    tokens = re.findall(r"(?:\\[a-zA-Z]+|\\?.)\s*", tex.strip(), re.DOTALL)
+    for token, after in zip(tokens, [*tokens[1:], "_"]):
+        name = token.strip()
+        depth += (name in OPENING) - (name in CLOSING)
+        sign = name in ("+", "-") and before not in RELATIONS | OPENING | {"+", "-", ",", r"\,"}
+        out[-1] += token
+        if depth == 0 and before not in ("_", "^") and after[0] not in "_^" and (name in RELATIONS or sign):
+            out.append("")
+        before = name
+    return out
 
 
 # --- On the page --------------------------------------------------------------------------------------------
@@ -88,6 +129,8 @@ def visit(translator, node):
         log.warning("%s: %s in the formula %s", place(node, translator.builder.env), error, tex.strip())
         formula = f"<code>{html.escape(tex)}</code>"
     if not display:
+        if formula.startswith("<math") and len(re.sub("<[^>]*>", "", formula)) > 13:
+            formula = "".join(map(to_mathml, pieces(tex)))  # Chromium breaks lines between <math> elements only
         translator.body.append(formula)
         raise nodes.SkipNode
     ids = "".join(f' id="{name}"' for name in node["ids"][:1])
@@ -146,18 +189,25 @@ def add_font(app, error):
         sheet.write(f'@font-face {{ font-family: "Book Math"; src: url(data:font/woff2;base64,{font}); }}\n')
 
 
+CONSTANTS = {  # where browsers place things otherwise than TeX, which looks at single letters
+    "RadicalVerticalGap": 110,  # Chromium's √ touches its letters in running text,
+    "FractionDenominatorGapMin": 150,  # and a fraction bar the √ below it
+    "SubscriptBaselineDropMin": 50,  # the t of ρ_t stands no lower than that of x_t
+    "SuperscriptBaselineDropMax": 386,  # the 2 of (x)^2 no higher than that of x^2
+}
+
+
 def cut(used):
     """Return the font, as WOFF 2, with these characters only: 26 kB instead of 1.5 MB."""
     font = ttLib.TTFont(FONT)
     small_primes(font)
-    constants = font["MATH"].table.MathConstants
-    # Chromium's √ touches its letters in running text, and a fraction bar the √ below it.
-    constants.RadicalVerticalGap.Value = 110
-    constants.FractionDenominatorGapMin.Value = constants.FractionDenomDisplayStyleGapMin.Value = 150
+    for name, value in CONSTANTS.items():
+        getattr(font["MATH"].table.MathConstants, name).Value = value
     # Alternates for scripts would double the glyphs, and Chromium never asks for them.
     subsetter = subset.Subsetter(subset.Options(layout_features=["dtls"], name_IDs=[0, 1, 2, 13, 14], hinting=False))
     subsetter.populate(text="".join(used))
     subsetter.subset(font)
+    refine(font)
     font.flavor = "woff2"
     file = BytesIO()
     font.save(file)
@@ -177,3 +227,32 @@ def small_primes(font):
                 if names.get(prime) in small:
                     found = small[names[prime]]
                     names[prime] = found[0] if isinstance(found, list) else found
+
+
+def refine(font):
+    """Change the shapes that browsers put too close or too far."""
+    glyphs, metrics, shapes, names = font["glyf"], font["hmtx"], font.getGlyphSet(), font.getBestCmap()
+
+    def change(name, x=1, y=1, right=0, up=0):
+        lines, pen = DecomposingRecordingPen(shapes), TTGlyphPen(None)
+        shapes[name].draw(lines)
+        lines.replay(TransformPen(pen, (x, 0, 0, y, right, up)))
+        glyphs[name] = pen.glyph()
+        glyphs[name].recalcBounds(glyphs)
+        metrics[name] = round(metrics[name][0] * x + right), glyphs[name].xMin
+
+    for letter, how in {"⋆": {"x": .75, "y": .75, "up": 80}, "{": {"right": 40}, "}": {"right": 40},
+                        **{accent: {"up": 30} for accent in "ˆ˙˜¯"}}.items():
+        if ord(letter) in names:
+            change(names[ord(letter)], **how)
+    # Chromium reserves for a bracket or root the width of its largest form: let that be hardly wider than the smallest.
+    variants = font["MATH"].table.MathVariants
+    for name, made in zip(variants.VertGlyphCoverage.glyphs, variants.VertGlyphConstruction):
+        if name not in {names.get(ord(letter)) for letter in "()[]{}⟨⟩⌊⌋⌈⌉√"}:
+            continue
+        most = metrics[name][0] * (1 if name == names[ord("√")] else 1.2)
+        parts = {record.VariantGlyph for record in made.MathGlyphVariantRecord}
+        parts |= {part.glyph for part in made.GlyphAssembly.PartRecords} if made.GlyphAssembly else set()
+        for part in parts:
+            if metrics[part][0] > most:
+                change(part, x=most / metrics[part][0])

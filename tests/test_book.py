@@ -145,7 +145,7 @@ def test_no_source_is_left_in_the_text(book, name):
 def test_formulas_are_complete(book):
     text = set("".join(math.get_text() for soup in book.values() for math in soup.find_all("math")))
     sheet = (HTML / "_static/book.css").read_text(encoding="utf-8")
-    with ttLib.TTFont(BytesIO(b64decode(re.search(r"base64,([^)]*)", sheet)[1]))) as font:
+    with ttLib.TTFont(BytesIO(b64decode(re.search(r"font/woff2;base64,([^)]*)", sheet)[1]))) as font:
         assert {ord(letter) for letter in formulas.drawn("".join(text))} <= set(font.getBestCmap())
     # What is left of TeX or has another meaning than it shows; a formula may print \\{, \\} and \\_.
     assert not [letter for letter in text if letter in "\\^&$#~" or unicodedata.category(letter) in ("Co", "Mn", "So")]

@@ -27,20 +27,23 @@ STYLES = ["basic.css", THEME_STYLES, "pygments.css", "styles/sphinx-book-theme.c
           "mystnb.*.css", "proof.css", "exercise.css", "sphinx-design.min.css", "road.css",
           "formulas.css", "figures.css"]
 UNNEEDED = ["scripts/fontawesome.js", "styles/theme.css",  # icons as fonts, see `icons`; imports basic.css
-            "design-tabs.js",                              # keeps tabs of several pages in step
-            "searchtools.js", "language_data.js"]          # only the search page needs them
+            "design-tabs.js"]                              # keeps tabs of several pages in step
+SEARCH = ["searchtools.js", "language_data.js", "searchindex.js"]  # for the search page only
 
 
-def link(page, version):
+def link(page, version, searches=False):
     """Replace scripts and style sheets of a page by those of the book."""
-    known = [Path(name) for name in SCRIPTS + STYLES + UNNEEDED]
-    for name in re.findall(r'<(?:script|link)\b[^>]*"[^"]*_static/([^"?]+\.(?:js|css))', page):
-        if not any(Path(name).match(str(path)) for path in known):
+    def replace(match):
+        name = re.sub(r".*_static/|^(\.\./)*", "", match[1])
+        if name in SEARCH:
+            return match[0].replace("<script ", "<script defer ") if searches else ""
+        if not any(Path(name).match(known) for known in SCRIPTS + STYLES + UNNEEDED):
             raise ExtensionError(f"tools/light.py does not know what to do with {name}")
+        return ""
+
+    page = re.sub(r'\s*<(?:script|link) [^>]*"([^"?]+\.(?:js|css))\b[^>]*>(?:</script>)?', replace, page)
+    page = re.sub(r"\s*<script>DOCUMENTATION_OPTIONS\.[^<]*</script>", "", page)  # asks for no search as you type
     root = re.search(r'data-content_root="([^"]*)"', page)[1]
-    page = re.sub(r'\s*<link [^>]*_static/[^"]*\.(?:js|css)[^>]*>', "", page)
-    page = re.sub(r'\s*<script [^>]*(?:_static/[^"]*|searchindex)\.js[^>]*></script>', "", page)
-    page = re.sub(r"\s*<script>DOCUMENTATION_OPTIONS\.[^<]*</script>", "", page)  # of use to the search page
     links = (f'<link rel="stylesheet" href="{root}_static/book.css?v={version}">\n'
              f'    <script defer src="{root}_static/book.js?v={version}"></script>\n')
     return page.replace("</title>", f"</title>\n    {links}", 1)
@@ -67,6 +70,9 @@ def write(out):
     css = icons("\n".join(sheets), names, scripts[THEME_SCRIPT])
     css = used(css, lambda name: name in names or name in said or name.startswith(begun))
     (static / "book.css").write_text(css, encoding="utf-8")
+    for pattern in (*SCRIPTS, *STYLES, *UNNEEDED, "scripts/*", "styles/*", "vendor/**/*.*", "locales/**/*.*"):
+        for path in static.glob(pattern):
+            path.unlink()
 
 
 def read_style(static, pattern):

@@ -83,7 +83,7 @@ def watch_pages(app):
     if app.builder.format == "html":
         render = app.builder.templates.render
         version = app.config.road_digest[:8]
-        app.builder.templates.render = lambda name, about: tidy(render(name, about), version)
+        app.builder.templates.render = lambda name, about: tidy(render(name, about), about, version)
 
 
 def describe(app, name, template, context, doctree):
@@ -96,10 +96,10 @@ def describe(app, name, template, context, doctree):
         context["metatags"] = context.get("metatags", "") + f'<meta name="description" content="{html.escape(words)}">'
 
 
-def tidy(page, version):
+def tidy(page, about, version):
     """Drop what a reader need not load, and mend what the theme leaves inaccessible."""
     if "<body" in page:
-        page = light.link(page, version)
+        page = light.link(page, version, about["pagename"] == "search")
     # Names, punctuation and operators of code have the color of the page: four of five tokens.
     page = re.sub(r'<span class="[nopw]">([^<]*)</span>', r"\1", page)
     page = re.sub(r'(<details class="solution[^>]*>\s*)<p (class="admonition-title">)(.*?)</p>',

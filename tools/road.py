@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import notebooks
 import pydata_sphinx_theme
+import search
 from docutils import nodes
 from fontTools import subset, ttLib
 from sphinx.errors import ExtensionError
@@ -95,16 +96,16 @@ def watch_pages(app):
 
 def tidy(page, name):
     """Drop what a reader need not load, and mend what the theme leaves inaccessible."""
-    unneeded = ["fontawesome"]  # fonts show the same icons, see `subset_icons`
+    unneeded = ["fontawesome", "searchtools", "searchindex"]  # see `subset_icons` and search.py
     if name != "search":
-        unneeded += ["searchtools", "language_data", "searchindex"]
-    page = re.sub(rf'\s*<script[^>]*/({"|".join(unneeded)})\.js[^>]*></script>', "", page)
+        unneeded.append("language_data")
+    page = re.sub(rf'\s*<script[^>]*\b({"|".join(unneeded)})\.js[^>]*></script>', "", page)
     page = re.sub(r'/pydata-sphinx-theme\.css[^"]*', "/theme-small.css", page)
     page = re.sub(r'<script data-cfasync="false">.*?</script>', lambda _: MODE, page, flags=re.DOTALL)
     page = re.sub(r' id="(proof|exercise|solution)(-content)?"', "", page)  # the same id on every one of them
     for theirs, ours in REPAIRS.items():
         page = page.replace(theirs, ours)
-    return page
+    return search.page(page) if name == "search" else page
 
 
 def visit_image(translator, node):

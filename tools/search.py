@@ -62,37 +62,59 @@ def finish(app, error):
 
 
 def index(app):
-    """Return the sections of all pages, numbered chapters first, what means the same, and symbols in other words."""
+    """Return the sections of all pages, numbered chapters first, the table of letters, and what means the same."""
     numbers = app.env.toc_secnumbers
     names = [name for name in app.env.collect_relations() if name in app.env.found_docs]
-    names.sort(key=lambda name: not numbers.get(name))  # in their order otherwise
-    pages, sections, symbols, seen = [], [], [], set()
+    names.sort(key=lambda name: not numbers.get(name))  # otherwise in their order
+    pages, sections, rows = [], [], []
     for name in names:
         doctree = app.env.get_and_resolve_doctree(name, app.builder)
-        own = [n for n in doctree.findall(lambda n: isinstance(n, addnodes.desc_signature) or is_section(n))]
-        for node in own:
-            anchor = node["ids"][0]
-            if is_section(node):
-                number = ".".join(map(str, numbers.get(name, {}).get(f"#{anchor}", ())))
-                title = plain(node[0])
+        for node in doctree.findall(nodes.Element):
+            if not (is_section(node) or is_described(node)):
+                continue
+            anchor = "" if node.parent is doctree else node["ids"][0]
+            number = ".".join(map(str, numbers.get(name, {}).get(anchor and f"#{anchor}", ())))
+            title = plain(node[0]) if is_section(node) else f"{node['module']}.{node['fullname']}"
+            if not anchor:
+                pages.append({"url": app.builder.get_target_uri(name), "numbered": bool(number),
+                              "title": f"{number}. {title}" if number else title})
             else:
-                number, title = "", f"{node['module']}.{node['fullname']}"
-            if node is own[0]:
-                number = ".".join(map(str, numbers.get(name, {}).get("", ())))
-                pages.append({"url": app.builder.get_target_uri(name), "title": " ".join([number + ".", title])
-                              if number else title, "numbered": bool(number)})
-            terms = [term for term in map(plain_term, terms_of(node)) if term.lower() not in seen]
-            seen.update(map(str.lower, terms))
-            sections.append({"page": len(pages) - 1, "anchor": "" if node is own[0] else anchor, "number": number,
-                             "title": title, "terms": terms, "text": plain(content(node))})
-        symbols += letters(doctree)
-    return {"pages": pages, "sections": sections, "symbols": symbols,
+                rows += [{"section": len(sections), **row} for row in letters(node)]
+            sections.append({"page": len(pages) - 1, "anchor": anchor, "number": number, "title": title,
+                             "weight": weight(len(pages) - 1, number, title),
+                             "text": plain(content(node)), "names": list(names_in(node))})
+    share_out(sections)
+    return {"pages": pages, "sections": sections, "letters": rows,
             "synonyms": yaml.safe_load(SYNONYMS.read_text(encoding="utf-8"))}
+
+
+def weight(page, number, title):
+    """Return how likely a section explains: chapters build on those before, and all else comes after them."""
+    chapter = 1 / (1 + 0.05 * page) if number else 0.5
+    return round(chapter * (0.7 if title in ("What we saw", "Exercises") else 1), 2)
+
+
+def share_out(sections):
+    """Leave each term to one section, the one that defines or proves it or else the first that emphasizes it."""
+    owner = {}
+    for rank in "definition", "emphasis":
+        for section in sections:
+            for kind, name in section["names"]:
+                if kind == rank:
+                    owner.setdefault(name.lower(), (section, name))
+    for section in sections:
+        section["terms"] = [name for own, name in owner.values() if own is section]
+        section["bold"] = [name for kind, name in section.pop("names") if kind == "bold"]
 
 
 def is_section(node):
     """Say whether this is a section with a title; theorems hold one without."""
     return isinstance(node, nodes.section) and isinstance(node.parent, (nodes.document, nodes.section))
+
+
+def is_described(node):
+    """Say whether this is the signature of a function or the like that can be linked to."""
+    return isinstance(node, addnodes.desc_signature) and bool(node["ids"])
 
 
 def content(node):
@@ -102,32 +124,33 @@ def content(node):
     return [child for child in node.parent if isinstance(child, addnodes.desc_content)]
 
 
-def terms_of(node):
-    """Yield what a section defines or proves, and what it emphasizes."""
-    if is_section(node):
-        for child in own_nodes(node):
-            kind = child.tagname
-            if isinstance(child, (nodes.emphasis, nodes.strong, nodes.term)):
-                yield child
-            elif "title" in child and kind.endswith("_node"):
-                names = child["title"].strip("() ")
-                yield from names.split(", ") if kind == "definition_node" else [names]
-
-
-def own_nodes(node):
-    """Yield the nodes inside a section, without those of the sections in it."""
+def names_in(node, defining=False):
+    """Yield what a section defines or proves, emphasizes, and announces in bold, each with its kind."""
     for child in node.children:
-        if not is_section(child) and not is_skipped(child):
-            yield child
-            yield from own_nodes(child)
+        if is_section(child) or is_skipped(child) or isinstance(child, (addnodes.desc, nodes.reference)):
+            continue
+        inside = defining or "definition" in classes_of(child)
+        if isinstance(child, (nodes.emphasis, nodes.term)):
+            yield "definition" if inside else "emphasis", plain(child).strip(" .:,")
+        elif isinstance(child, nodes.strong):
+            yield "bold", plain(child).strip(" .:,")
+        elif is_statement(child):
+            name = plain(child[0]).strip(" .")
+            yield from (("definition", part) for part in (name.split(", ") if inside else [name]))
+        yield from names_in(child, inside)
+
+
+def classes_of(node):
+    return node["classes"] if isinstance(node, nodes.Element) else ()
+
+
+def is_statement(node):
+    """Say whether this is a definition, theorem or the like that has a name."""
+    return "proof" in classes_of(node) and isinstance(node[0], nodes.title)
 
 
 def is_skipped(node):
     return isinstance(node, SKIPPED) or node.tagname.startswith("solution")
-
-
-def plain_term(term):
-    return plain(term).strip(" .:,") if isinstance(term, nodes.Node) else term
 
 
 def plain(node):
@@ -144,6 +167,8 @@ def read(node):
         return formula(node.astext()) + " " * isinstance(node, nodes.math_block)
     if is_section(node) or is_skipped(node) or isinstance(node, addnodes.desc):
         return ""
+    if is_statement(node.parent) and node is node.parent[0]:  # its name is in parentheses
+        return "".join(map(read, node)).strip("() ") + ". "
     between = "" if isinstance(node, (nodes.TextElement, nodes.Inline)) else " "
     return between.join(map(read, node.children)) + between
 
@@ -165,15 +190,16 @@ def formula(tex):
     return re.sub(r" +(?=[]),.;:]|$)", "", text)
 
 
-def letters(doctree):
-    """Return pairs of a symbol and its name in code, from every table that lists symbols."""
-    pairs = []
-    for table in doctree.findall(nodes.table):
-        rows = [[plain(cell) for cell in row] for row in table.findall(nodes.row)]
-        if rows[0][0].lower() == "symbol":
+def letters(section):
+    """Yield the rows of a section's table of letters: what it says, and each symbol with its name in code."""
+    for table in section.findall(nodes.table):
+        rows = list(table.findall(nodes.row))
+        if plain(rows[0][0]).lower() == "symbol":
             for row in rows[1:]:
-                symbols, names = re.split(r"[,≥…\s]+", row[0]), re.split(r"[,;]\s*", row[-1])
-                if len(names) == 1:
-                    names *= len(symbols)
-                pairs += [pair for pair in zip(symbols, names) if re.fullmatch(r"\w+", pair[1])]
-    return pairs
+                formulas = [re.split("[∈=]", plain(math))[0] for math in row[0].findall(nodes.math)]
+                symbols = re.split(r"[,≥…\s]+", " ".join(formulas))
+                names = re.split(r"[,;]\s*", plain(row[-1]))
+                names = [name if name.isidentifier() else "" for name in names]
+                if len(names) < len(symbols):
+                    names = names[:1] * len(symbols)
+                yield {"row": plain(row[0]), "meaning": plain(row[1]), "names": list(zip(symbols, names))}

@@ -323,13 +323,88 @@ def test_first_visit_is_light(browser, site):
     assert total <= FIRST_VISIT_LIMIT
 
 
-def test_search_finds(browser, site):
-    with Visit(browser, site, f"{TOC['root']}.html") as visit:
-        visit.tab.locator("button.search-button-field").click()
-        visit.tab.keyboard.type("road")
-        visit.tab.keyboard.press("Enter")
-        visit.tab.locator("#search-results li a").first.wait_for()
-        wrong = visit.wrong + inaccessible(visit.tab)
+# Where a reader is led first: to the section that explains.
+ANSWERS = {
+    "ridgeless": "Which solution, among infinitely many?",
+    "σ_w": "From the sum to the integral",
+    "sigma_w": "From the sum to the integral",
+    "sigma w": "From the sum to the integral",
+    "σw": "From the sum to the integral",
+    "NTK": "The neural tangent kernel",
+    "tangent kernels": "The neural tangent kernel",
+    "eigenvalue": "Training as a movie",
+    "lazy": "Lazy training",
+    "kernel regime": "Lazy training",
+    "over-parameterized": "What is not a theorem",
+    "overparametrized": "What is not a theorem",
+    "generalization gap": "One data set",
+    "cross validation": "Finding the bottom without the truth",
+    "interpolation threshold": "The same on handwritten digits",
+    "what is double descent": "Double descent",
+    "RKHS": "The functions of an infinite layer",
+    "representer theorem": "As many coefficients as examples",
+    "kernel ridge regression": "As many coefficients as examples",
+    "kernel_ridge": "ntk_helpers.dynamics.kernel_ridge",
+    "lambda_max": "Training the top layer",
+    "Gaussian process": "A random function",
+    "NNGP": "Depth",
+    "edge of chaos": "What depth does to functions",
+    "Jacobian": "From parameters to functions",
+    "mup": "Who does the work?",
+    "critical learning rate": "How large a step?",
+    "η": "How large a step?",
+    "spectral bias": "Fast and slow on a circle",
+    "early stopping": "Stopping early",
+    "linearizat": "The linearized network",
+    "condition number": "Conditioning: what is lost in a solution",
+}
+
+
+def test_search_leads_to_the_section_that_explains(browser, site):
+    with Visit(browser, site, "search.html") as visit:
+        found = visit.tab.evaluate("queries => queries.map(query => findSections(query).results[0]?.section.title)",
+                                   list(ANSWERS))
+    assert dict(zip(ANSWERS, found)) == ANSWERS
+    assert not visit.wrong
+
+
+@pytest.mark.parametrize("opened", ["from a server", "as a file"])
+def test_search_page(browser, site, opened):
+    base = site if opened == "from a server" else f"{HTML.as_uri()}/"
+    with Visit(browser, base, f"{TOC['root']}.html") as visit:
+        tab = visit.tab
+        tab.locator("button.search-button-field").click()
+        tab.keyboard.type("sigma_w")
+        tab.keyboard.press("Enter")
+        link = tab.locator("#search-results li a").first
+        link.wait_for()
+        assert tab.url == f"{base}search.html?q=sigma_w"
+        assert tab.locator("input[name=q]").last.input_value() == "sigma_w"
+        assert re.match(r"\d+ sections", tab.locator("#search-results [role=status]").text_content())
+        assert "standard deviations" in tab.locator("#search-results > p").nth(1).text_content()
+        assert "σ_w" in tab.locator("#search-results li mark").first.text_content()
+        excerpts = tab.locator("#search-results li").all_text_contents()
+        assert not [text for text in excerpts if re.search(r"[\\${}]|\.ipynb|\.html", text)]
+        wrong = inaccessible(tab)
+
+        link.press("Enter")
+        tab.wait_for_url("**/*.html#*")
+        assert tab.evaluate("document.querySelector(':target').getBoundingClientRect().top") < 200
+        tab.go_back()
+        link.wait_for()
+
+        tab.goto(f"{base}search.html?q=%3Cu%3Eeigenvaule")
+        assert "“<u>eigenvaule”" in tab.locator("#search-results [role=status]").text_content()
+        tab.locator("#search-results p a", has_text="eigenvalue").first.click()
+        link.wait_for()
+        wrong += visit.wrong
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", ["genindex", "prf-prf", "py-modindex", "search"])
+def test_index_page(browser, site, name):
+    with Visit(browser, site, f"{name}.html") as visit:
+        wrong = visit.wrong + missing_icons(visit.tab) + too_wide(visit.tab)
     assert not wrong, "\n".join(wrong)
 
 

@@ -28,9 +28,10 @@ KNOWN.add_context_category("book", prepend=True, macros=[
 
 def fraction(node, l2tobj):
     """Return a fraction on one line: a/b, or (a+1)/(2b)."""
-    above, below = (l2tobj.nodelist_to_text([part]).strip() for part in node.nodeargd.argnlist)
+    above, below = (l2tobj.nodelist_to_text(getattr(part, "nodelist", [part])).strip()
+                    for part in node.nodeargd.argnlist)
     above = f"({above})" if re.search(r"[-+=,\s]", above) else above
-    below = below if re.fullmatch(r"\d+|\w([_^]\{[^{}]*\})*", below) else f"({below})"
+    below = below if re.fullmatch(r"\d+|√\(\w+\)|\w([_^]\{[^{}]*\})*", below) else f"({below})"
     return f"{above}/{below} "
 
 
@@ -135,7 +136,7 @@ def names_in(node, defining=False):
         elif isinstance(child, nodes.strong):
             yield "bold", plain(child).strip(" .:,")
         elif is_statement(child):
-            name = plain(child[0]).strip(" .")
+            name = plain(child[0]).strip(": ")
             yield from (("definition", part) for part in (name.split(", ") if inside else [name]))
         yield from names_in(child, inside)
 
@@ -167,8 +168,8 @@ def read(node):
         return formula(node.astext()) + " " * isinstance(node, nodes.math_block)
     if is_section(node) or is_skipped(node) or isinstance(node, addnodes.desc):
         return ""
-    if is_statement(node.parent) and node is node.parent[0]:  # its name is in parentheses
-        return "".join(map(read, node)).strip("() ") + ". "
+    if isinstance(node, nodes.title) and not is_section(node.parent):  # names of theorems are in parentheses
+        return "".join(map(read, node)).strip("().: ") + ": "
     between = "" if isinstance(node, (nodes.TextElement, nodes.Inline)) else " "
     return between.join(map(read, node.children)) + between
 

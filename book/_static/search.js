@@ -37,7 +37,7 @@ function read(text) {
 const phrase = (text, form = 1) => read(text).map(word => word.forms[form]);
 const isCommon = word => common.has(word.raw.toLowerCase());
 const synonyms = BOOK.synonyms.map(group => group.map(text => phrase(text)));
-const vocabulary = new Map();  // spelled words, and how often they are used
+const vocabulary = new Set();
 const sections = BOOK.sections.map(section => {
   const words = read(section.text);
   const fields = [[12, [section.title]], [8, section.terms], [4, section.bold]].flatMap(([weight, texts]) =>
@@ -45,7 +45,7 @@ const sections = BOOK.sections.map(section => {
   for (const field of fields)  // common words count little, but "It is not a posterior" is not about the posterior
     field.size = field.words.reduce((size, word) => size + (isCommon(word) ? 0.5 : 1), 0);
   for (const word of [words, ...fields.map(field => field.words)].flat())
-    for (const form of word.forms) vocabulary.set(form, (vocabulary.get(form) || 0) + 1);
+    word.forms.forEach(form => vocabulary.add(form));
   return {...BOOK.pages[section.page], ...section, words, fields};
 });
 const meanLength = sections.reduce((sum, section) => sum + section.words.length, 0) / sections.length;
@@ -84,7 +84,7 @@ function understand(query) {
       ways.forEach((way, k) => add(way, k < 2 ? 1 : 0.8));
       const begin = spell(text).toLowerCase();
       if (begin.length > 2)
-        for (const word of vocabulary.keys()) if (word.startsWith(begin)) add([word], 0.5);
+        for (const word of vocabulary) if (word.startsWith(begin)) add([word], 0.5);
     } else add(units.slice(i, next).flatMap(unit => unit.ways.at(-1)), 1);
     if (next == i + 1) for (const {name} of explain(text)) if (name) add(phrase(name), 0.7);
     for (const group of synonyms)
@@ -135,10 +135,11 @@ function findSections(query) {
     return Math.log(1 + sections.length / (1 + here));
   });
   const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const inside = results.filter(({section}) => section.numbered && section.anchor);
   const firsts = terms.map((_, t) => {  // where each chapter says it first; its opening only announces
-    const best = Math.max(...results.map(({text}) => text.found[t].best)), pages = new Map();
-    for (const result of results)
-      if (result.section.anchor && result.text.found[t].best == best && !pages.has(result.section.page))
+    const best = Math.max(...inside.map(({text}) => text.found[t].best)), pages = new Map();
+    for (const result of inside)
+      if (result.text.found[t].best == best && !pages.has(result.section.page))
         pages.set(result.section.page, result);
     return [...pages.values()];
   });
@@ -146,35 +147,42 @@ function findSections(query) {
     const {section, text, named} = result, long = 0.4 + 0.6 * section.words.length / meanLength;
     const said = text.found.reduce((sum, {sum: times}, t) => sum + weights[t] / total *
       (4 * times / (times + 2 * long) + firsts[t].includes(result) + (firsts[t][0] == result)), 0);
-    result.score = (named + said) * section.weight;
+    const called = /_/.test(query) && section.title.endsWith("." + query);  // a function, asked for by its name
+    result.score = (named + said) * section.weight + 10 * called;
   }
   results.sort((a, b) => b.score - a.score);
   return {terms, most, results: results.filter(({matched}) => matched == most)};
 }
 
-// The part of a section's text that has most of the terms, cut at spaces, as a list of strings; every second is a match.
-function excerpt({section, text}) {
-  const {words} = section, at = [...text.covered.keys()].sort((a, b) => a - b);
+// The part of a section's text that has most of the terms, from space to space: a list in which every second is a match.
+function excerpt({section: {words, text: all}, text: {covered}}) {
+  if (!words.length) return [""];
+  const at = [...covered.keys()].sort((a, b) => a - b);
   let start = 0, most = 0;
   for (const i of at) {
     const near = at.filter(j => j >= i && j < i + 25);
-    const value = 100 * new Set(near.map(j => text.covered.get(j))).size + near.length;
+    const value = 100 * new Set(near.map(j => covered.get(j))).size + near.length;
     if (value > most) [start, most] = [i, value];
   }
-  const sentence = i => !i || /[.?!]\s/.test(section.text.slice(words[i - 1].to, words[i].from));
+  const opens = i => !i || words[i - 1].raw != "al" && /[.?!]\s/.test(all.slice(words[i - 1].to, words[i].from));
   let first = start;
-  while (!sentence(first) && start - first < 20) first--;
-  if (!words.length) return [""];
-  const last = Math.min(words.length, first + 45) - 1, space = section.text.indexOf(" ", words[last].to);
-  let place = section.text.lastIndexOf(" ", words[first].from) + 1;
-  const end = space < 0 ? section.text.length : space, pieces = [sentence(first) ? "" : "… "];
-  for (const i of at)
-    if (words[i].from >= place && words[i].to <= end) {
-      pieces[pieces.length - 1] += section.text.slice(place, words[i].from);
-      pieces.push(section.text.slice(words[i].from, words[i].to), "");
-      place = words[i].to;
+  while (!opens(first) && start - first < 20) first--;
+  if (!opens(first)) first = start - 8;
+  const last = words[Math.min(words.length - 1, first + 40)], space = all.indexOf(" ", last.to);
+  const end = space < 0 ? all.length : space, pieces = [opens(first) ? "" : "… "];
+  let place = all.lastIndexOf(" ", words[first].from) + 1;
+  for (const i of at) {
+    const {from, to} = words[i];
+    if (from < place || to > end) continue;
+    const between = all.slice(place, from);
+    if (pieces.length > 1 && between == " ") pieces[pieces.length - 2] += " " + all.slice(from, to);
+    else {
+      pieces[pieces.length - 1] += between;
+      pieces.push(all.slice(from, to), "");
     }
-  pieces[pieces.length - 1] += section.text.slice(place, end) + (end < section.text.length ? " …" : "");
+    place = to;
+  }
+  pieces[pieces.length - 1] += all.slice(place, end) + (end < all.length ? " …" : "");
   return pieces;
 }
 
@@ -190,9 +198,12 @@ function similar(word) {
     }
     return row.at(-1);
   };
-  const [spelled] = formsOf(word);
-  return [...vocabulary].filter(([known]) => !known.startsWith("~") && Math.abs(known.length - spelled.length) < 3)
-    .map(([known, count]) => ({known, count, far: distance(known, spelled)}))
+  const counts = new Map();
+  for (const {raw} of sections.flatMap(section => section.words)) {
+    const known = raw.toLowerCase();
+    if (known.length > 3 && Math.abs(known.length - word.length) < 3) counts.set(known, (counts.get(known) || 0) + 1);
+  }
+  return [...counts].map(([known, count]) => ({known, count, far: distance(known, word.toLowerCase())}))
     .filter(({known, far}) => far <= Math.min(2, known.length / 3))
     .sort((a, b) => a.far - b.far || b.count - a.count).slice(0, 3).map(({known}) => known);
 }
@@ -215,17 +226,19 @@ function show(query) {
   const {terms, most, results} = findSections(query), count = results.length;
   const link = (section, text) =>
     element("a", text, {href: section.url + (section.anchor && "#" + encodeURIComponent(section.anchor))});
-  status.textContent = !count ? `Nothing found for “${query}”.`
-    : (most < terms.length ? "No section has all of this, " : "") + `${count} ${count == 1 ? "section has" : "sections have"} ` +
-      (most < terms.length ? "part of it" : `“${query}”`) + (count > SHOWN ? `. Here are the best ${SHOWN}.` : ".");
+  const found = `${count} ${count == 1 ? "section has" : "sections have"}`;
+  status.textContent = (!count ? `Nothing found for “${query}”.`
+    : most < terms.length ? `No section has all of “${query}”, ${found} part of it.` : `${found} “${query}”.`)
+    + (count > SHOWN ? ` Here are the best ${SHOWN}.` : "");
   for (const {row, meaning, section} of new Set(explain(query).map(({letter}) => letter)))
     place.append(element("p", [element("strong", row), `: ${meaning} (`, link(sections[section], "table of letters"), ")"]));
-  if (!count) {
-    const words = [...new Set(read(query).flatMap(word => similar(word.raw)))];
-    const links = words.flatMap(word => [" ", element("a", word, {href: "?q=" + encodeURIComponent(word)})]);
-    if (words.length) place.append(element("p", ["Did you mean", ...links, "?"]));
-    place.append(element("p", "Try fewer words, or the beginning of one."));
-  }
+  const unknown = read(query).find(word => !word.forms.some(form => vocabulary.has(form)));
+  const instead = unknown && most < terms.length ? similar(unknown.raw) : [];
+  if (instead.length)
+    place.append(element("p", ["Did you mean", ...instead.flatMap(word => [" ", element("a", word, {
+      href: "?q=" + encodeURIComponent(query.slice(0, unknown.from) + word + query.slice(unknown.to)),
+    })]), "?"]));
+  if (!count) place.append(element("p", "Try fewer words, or the beginning of one."));
   place.append(element("ul", results.slice(0, SHOWN).map(result => {
     const {section} = result, {number, title, anchor} = section, page = BOOK.pages[section.page].title;
     return element("li", [

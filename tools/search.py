@@ -92,7 +92,7 @@ def index(app):
 def weight(page, number, title):
     """Return how likely a section explains: chapters build on those before, and all else comes after them."""
     chapter = 1 / (1 + 0.05 * page) if number else 0.5
-    return round(chapter * (0.7 if title in ("What we saw", "Exercises") else 1), 2)
+    return round(chapter * (0.5 if title in ("What we saw", "Exercises", "Bibliography") else 1), 3)
 
 
 def share_out(sections):

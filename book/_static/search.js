@@ -1,6 +1,7 @@
 // The search of search.html. BOOK, the sections to search, is made by tools/search.py; `Stemmer` and `stopwords`
 // come with Sphinx. Of a word we keep two forms: spelled out, σ as sigma, and its stem with a tilde.
-const stemmer = new Stemmer(), common = new Set(stopwords), forms = new Map();
+const stemmer = new Stemmer(), forms = new Map();
+const common = new Set([...stopwords, ..."how what when where which who why can do does".split(" ")]);
 const GREEK = ("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma sigma " +
   "tau upsilon phi chi psi omega").split(" ");
 
@@ -15,7 +16,7 @@ function spell(word) {
 function formsOf(word) {
   if (!forms.has(word)) {
     const spelled = spell(word).toLowerCase();
-    forms.set(word, [spelled.replace(/(?<=..[^s])s$/, ""), "~" + stemmer.stemWord(spelled)]);
+    forms.set(word, [spelled.replace(/(..[^s])s$/, "$1"), "~" + stemmer.stemWord(spelled)]);
   }
   return forms.get(word);
 }
@@ -154,7 +155,7 @@ function findSections(query) {
   return {terms, most, results: results.filter(({matched}) => matched == most)};
 }
 
-// The part of a section's text that has most of the terms, from space to space: a list in which every second is a match.
+// The part of a section's text that has most of the terms, from space to space. Of the list every second is a match.
 function excerpt({section: {words, text: all}, text: {covered}}) {
   if (!words.length) return [""];
   const at = [...covered.keys()].sort((a, b) => a - b);
@@ -168,9 +169,9 @@ function excerpt({section: {words, text: all}, text: {covered}}) {
   let first = start;
   while (!opens(first) && start - first < 20) first--;
   if (!opens(first)) first = start - 8;
-  const last = words[Math.min(words.length - 1, first + 40)], space = all.indexOf(" ", last.to);
-  const end = space < 0 ? all.length : space, pieces = [opens(first) ? "" : "… "];
   let place = all.lastIndexOf(" ", words[first].from) + 1;
+  const space = all.indexOf(" ", Math.max(place + 240, words[start].to + 40));
+  const end = space < 0 ? all.length : space, pieces = [opens(first) ? "" : "… "];
   for (const i of at) {
     const {from, to} = words[i];
     if (from < place || to > end) continue;
@@ -231,9 +232,11 @@ function show(query) {
     : most < terms.length ? `No section has all of “${query}”, ${found} part of it.` : `${found} “${query}”.`)
     + (count > SHOWN ? ` Here are the best ${SHOWN}.` : "");
   for (const {row, meaning, section} of new Set(explain(query).map(({letter}) => letter)))
-    place.append(element("p", [element("strong", row), `: ${meaning} (`, link(sections[section], "table of letters"), ")"]));
+    place.append(element("p", [
+      element("strong", row), `: ${meaning} (`, link(sections[section], "table of letters"), ")",
+    ]));
   const unknown = read(query).find(word => !word.forms.some(form => vocabulary.has(form)));
-  const instead = unknown && most < terms.length ? similar(unknown.raw) : [];
+  const instead = unknown && (!count || most < terms.length) ? similar(unknown.raw) : [];
   if (instead.length)
     place.append(element("p", ["Did you mean", ...instead.flatMap(word => [" ", element("a", word, {
       href: "?q=" + encodeURIComponent(query.slice(0, unknown.from) + word + query.slice(unknown.to)),

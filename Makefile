@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS
 
 VENV_PYTHON = .venv/bin/python
 
-.PHONY: help setup book test slow lab assignments grade seeds bench refresh lock clean
+.PHONY: help setup book test slow lab assignments grade seeds portable bench refresh lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,9 @@ grade: setup ## grade a class: make grade SET=ps3-ntk INBOX=submissions
 
 seeds: setup ## re-run every chapter with NTK_SEED=1 to 10
 	@$(VENV_PYTHON) tools/notebooks.py seeds
+
+portable: setup ## run the chapters as on an old processor: do they print the same?
+	@$(VENV_PYTHON) tools/notebooks.py portable
 
 bench: setup ## compare kernels with Neural Tangents, in an environment of its own
 	@$(VENV_PYTHON) benchmarks/run.py

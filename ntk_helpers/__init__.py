@@ -13,6 +13,6 @@ from .training import Linearized, loss_gradient, train
 
 def __getattr__(name):
     if name == "explore":  # matplotlib is loaded only for those who draw
-        from .figures import explore
+        from .interactive import explore
         return explore
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -27,7 +27,7 @@ def claim(statement, measured, expected=None, *, within=None, at_most=None, at_l
     """
     _validate.require(isinstance(statement, str) and statement.strip(),
                       f"statement must be a non-empty string; got {statement!r}")
-    measured, digits = _validate.number("measured", measured), _validate.integer("digits", digits)
+    measured, digits = _validate.number("measured", measured), _validate.integer("digits", digits, at_least=0)
     if (expected is None) == (at_most is None and at_least is None) or (expected is None) != (within is None):
         raise ValueError("claim needs either expected and within, or at_most and/or at_least; "
                          f"got expected={expected}, within={within}, at_most={at_most}, at_least={at_least}")
@@ -41,9 +41,14 @@ def claim(statement, measured, expected=None, *, within=None, at_most=None, at_l
         _validate.require(low <= high, f"at_least must not exceed at_most; got at_least={at_least}, at_most={at_most}")
         bounds = {"at least": low, "at most": high}
         wanted = " and ".join(f"{words} {bound:.4g}" for words, bound in bounds.items() if np.isfinite(bound))
-    whole = measured.is_integer() and abs(measured) < 1e6
-    shown = str(int(measured)) if whole else "< 1e-8" if abs(measured) < 1e-8 else f"{measured:.{digits}g}"
-    line = f"{statement}: {shown} ({wanted})"
+    nearest = round(measured)
+    if abs(measured) < 1e-8 and (measured or 0 < high <= 1e-8):
+        shown = "< 1e-8"
+    elif abs(measured - nearest) <= 1e-12 * abs(nearest) < 1e-6:  # a whole number, maybe up to rounding
+        shown = str(nearest)
+    else:
+        shown = f"{measured:.{digits}g}"
+    line = f"{statement}: {shown} ({wanted})" if digits else f"{statement}: {wanted}"
     if not low <= measured <= high:
         raise AssertionError(f"✗ {line}; measured {measured!r}")  # rounding must not hide the difference
     print(f"✓ {line}")

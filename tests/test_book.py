@@ -11,17 +11,22 @@ import shutil
 import subprocess
 import sys
 import threading
+import unicodedata
+from base64 import b64decode
 from collections import Counter
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
 
+import formulas
 import problem_sets
 import pytest
 import road
 import yaml
 from bs4 import BeautifulSoup, Comment, NavigableString
+from fontTools import ttLib
 from test_problem_sets import secrets
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -135,9 +140,19 @@ def test_no_source_is_left_in_the_text(book, name):
     assert not left, "\n".join(left)
 
 
+def test_formulas_are_complete(book):
+    text = set("".join(math.get_text() for soup in book.values() for math in soup.find_all("math")))
+    sheet = (HTML / "_static/formulas.css").read_text(encoding="utf-8")
+    with ttLib.TTFont(BytesIO(b64decode(re.search(r"base64,([^)]*)", sheet)[1]))) as font:
+        assert {ord(letter) for letter in formulas.drawn("".join(text))} <= set(font.getBestCmap())
+    # What is left of TeX or has another meaning than it shows; a formula may print \\{, \\} and \\_.
+    assert not [letter for letter in text if letter in "\\^&$#~" or unicodedata.category(letter) in ("Co", "Mn", "So")]
+    assert not [name for name, soup in book.items() if soup.select("[src*=mathjax i], [class*=mathjax i]")]
+
+
 def visible(tag):
     """Yield what is read or heard outside code and formulas, in paragraphs as far as they are known."""
-    if tag.name in ("script", "style", "pre", "code") or "math" in tag.get("class", ()):
+    if tag.name in ("script", "style", "pre", "code", "math"):
         return
     yield from (tag[attribute] for attribute in ("alt", "aria-label", "title") if tag.get(attribute))
     yield "".join(child for child in tag.children if type(child) is NavigableString)
@@ -236,8 +251,7 @@ class Visit:
         self.tab.on("requestfailed", lambda request: self.wrong.append(f"failed: {request.url}"))
         self.tab.on("response", self.on_response)
         self.tab.goto(base + path)
-        self.tab.evaluate("Promise.resolve(window.MathJax?.startup.promise).then(() => document.fonts.ready)"
-                          ".then(() => null)")
+        self.tab.evaluate("document.fonts.ready.then(() => null)")
 
     def on_console(self, message):
         if message.type in ("error", "warning"):
@@ -266,7 +280,7 @@ def test_page(browser, site, name, mode, width):
     with Visit(browser, site, f"{name}.html", mode, width) as visit:
         tab, wrong = visit.tab, visit.wrong
         assert tab.evaluate("document.documentElement.dataset.theme") == mode
-        wrong += math_errors(tab) + missing_icons(tab)
+        wrong += missing_icons(tab)
         open_everything(tab)
         wrong += too_wide(tab) + light_cards(tab) + move_sliders(tab)
         thin_out(tab)
@@ -279,7 +293,7 @@ def test_page(browser, site, name, mode, width):
 @pytest.mark.parametrize("name", PAGES)
 def test_page_opened_as_a_file(browser, name):
     with Visit(browser, f"{HTML.as_uri()}/", f"{name}.html") as visit:
-        wrong = visit.wrong + math_errors(visit.tab) + missing_icons(visit.tab) + move_sliders(visit.tab)
+        wrong = visit.wrong + missing_icons(visit.tab) + move_sliders(visit.tab)
     assert not wrong, "\n".join(wrong)
 
 
@@ -293,18 +307,6 @@ def test_without_scripts_the_first_frames_are_seen(browser, built):
     seen = [[frame.is_visible() for frame in figure.locator("[data-frame]").all()] for figure in figures]
     page.close()
     assert seen and all(frames == [True] + [False] * (len(frames) - 1) for frames in seen)
-
-
-def test_sliders_do_not_wait_for_formulas(browser, site):
-    page, unanswered = browser.new_page(), []
-    page.route("**/mathjax/*.js*", lambda route: unanswered.append(route))
-    page.goto(f"{site}{MOVING}.html", wait_until="commit")
-    slider = page.locator(".ntk-explore input").first
-    slider.press("End")
-    assert slider.get_attribute("aria-valuetext") == slider.evaluate("""slider =>
-        Object.values(JSON.parse(slider.closest(".ntk-explore").dataset.controls))[0].at(-1)""")
-    unanswered[0].abort()
-    page.close()
 
 
 def test_first_visit_is_light(browser, site):
@@ -418,16 +420,6 @@ def open_everything(tab):
     }""")
 
 
-def math_errors(tab):
-    return tab.evaluate("""() => {
-        const all = selector => [...document.querySelectorAll(selector)];
-        const wrong = all("[data-mjx-error], mjx-merror, merror, mjx-container [mathcolor=red]")
-            .map(e => `formula: ${e.getAttribute("data-mjx-error") || e.textContent}`);
-        const given = all(".math").length, rendered = all(".math mjx-container").length;
-        return given == rendered ? wrong : [...wrong, `${rendered} of ${given} formulas are rendered`];
-    }""")
-
-
 def missing_icons(tab):
     return tab.evaluate("""() => [
         ...[...document.querySelectorAll("i[class*=fa-], span[class*=fa-]")]
@@ -484,7 +476,7 @@ def thin_out(tab):
     """Spare axe-core what it cannot judge (the inside of drawings) and what is all alike (tokens of code)."""
     tab.evaluate("""() => {
         document.querySelectorAll("[data-frame][hidden]").forEach(e => e.remove());
-        document.querySelectorAll("svg[role=img]").forEach(e => e.replaceChildren());
+        document.querySelectorAll(".panels > svg").forEach(e => e.replaceChildren());
         const seen = new Set();
         document.querySelectorAll(".highlight pre > span[class]").forEach(e =>
             seen.has(e.className) ? e.replaceWith(e.textContent) : seen.add(e.className));

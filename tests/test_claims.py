@@ -22,10 +22,24 @@ def test_bounds_are_printed(capsys, bounds, line):
 
 @pytest.mark.parametrize("measured, shown", [(300, "300"), (2.0, "2"), (-3e-12, "< 1e-8"), (0.0, "0"),
                                              (1234.5, "1.23e+03"), (-0.25, "-0.25"), (np.float64(0.5), "0.5"),
-                                             (np.int64(7), "7")])
+                                             (np.int64(7), "7"), (1234 + 1e-12, "1234"), (3e6, "3e+06")])
 def test_numbers_are_printed_the_same_everywhere(capsys, measured, shown):
     claim("x", measured, at_most=1e9)
     assert capsys.readouterr().out == f"✓ x: {shown} (at most 1e+09)\n"
+
+
+@pytest.mark.parametrize("measured", [0, 0.0, 1e-17, -1e-17])
+def test_a_bound_at_rounding_level_does_not_tell_zero_from_rounding(capsys, measured):
+    claim("x", measured, at_most=1e-12)
+    claim("x", measured, 0, within=1e-12)
+    assert capsys.readouterr().out == "✓ x: < 1e-8 (at most 1e-12)\n✓ x: < 1e-8 (expected 0 ± 1e-12)\n"
+
+
+def test_without_digits_only_the_bound_is_printed(capsys):
+    claim("x", 0.0123, at_least=1e-3, digits=0)
+    assert capsys.readouterr().out == "✓ x: at least 0.001\n"
+    with pytest.raises(AssertionError, match="✗ x: at least 0.1; measured 0.0123"):
+        claim("x", 0.0123, at_least=0.1, digits=0)
 
 
 @pytest.mark.parametrize("measured, bounds", [
@@ -67,7 +81,7 @@ def test_bad_measurements_are_refused(arguments, message):
     ({"expected": 1, "within": -1}, "within must be at least 0; got -1"),
     ({"at_most": np.nan}, "at_most must be finite; got nan"),
     ({"at_least": 2, "at_most": 1}, "at_least must not exceed at_most; got at_least=2, at_most=1"),
-    ({"at_most": 1, "digits": 0}, "digits must be at least 1; got 0"),
+    ({"at_most": 1, "digits": -1}, "digits must be at least 0; got -1"),
 ])
 def test_bad_bounds_are_refused(bounds, message):
     with pytest.raises(ValueError, match=message):

@@ -281,6 +281,19 @@ def test_seeds_names_the_seed_under_which_a_claim_fails(book, capsys):
     assert notebooks_of(book).main([*command, "1"]) == 0
 
 
+@pytest.mark.parametrize(("committed", "code"), [("[]\n", 0), ("['X86_V3']\n", 1)], ids=["the same", "different"])
+def test_portable_compares_outputs_without_the_vector_code_of_this_processor(book, committed, code):
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(TOOLS.parent / name, book)
+    path = chapter(book, "01-one",
+                   "import numpy\nprint(numpy.show_config(mode='dicts')['SIMD Extensions'].get('found', []))")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].update(execution_count=1, outputs=[nbformat.v4.new_output("stream", text=committed)])
+    nbformat.write(notebook, path)
+    result = run(sys.executable, "tools/notebooks.py", "portable", cwd=book, PYTEST_ADDOPTS="-n 0")
+    assert result.returncode == code, result.stdout + result.stderr
+
+
 def test_refresh_writes_the_normal_form(book):
     mixed = "display({'text/plain': 'a plot', 'image/png': 'AAAA', 'text/html': '<b>'}, raw=True)"
     path = chapter(book, "01-one", "print(1)\nprint(2, flush=True)\nprint(3)", mixed, "1 + 1")

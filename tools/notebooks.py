@@ -3,6 +3,7 @@
     python tools/notebooks.py run              # those whose outputs are not in the cache: what the book needs
     python tools/notebooks.py refresh [paths]  # and write the outputs back, in the normal form
     python tools/notebooks.py seeds [paths]    # with NTK_SEED=1, 2, ... 10: does every claim still hold?
+    python tools/notebooks.py portable [paths] # as on an old processor: are the committed outputs still right?
 """
 import argparse
 import asyncio
@@ -10,6 +11,7 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
 import sys
 import textwrap
 import time
@@ -218,6 +220,8 @@ def execute_all(runs, keep=lambda run: None, stop=True):
                 failures.append(run.error)
                 if stop:
                     pool.shutdown(wait=False, cancel_futures=True)
+                    # wait() would never return those that were not begun.
+                    futures = {waiting: other for waiting, other in futures.items() if not waiting.cancelled()}
             if tty:
                 now = time.monotonic()
                 status = "; ".join(f"{run.name}: {run.done}/{run.cells} code cells, {now - run.started:.0f} s"
@@ -327,12 +331,23 @@ def seeds(paths, count):
     return execute_all(runs, stop=False)
 
 
+def portable(paths):
+    """Compare the outputs of notebooks with what BLAS, NumPy and libm without AVX compute; return the exit code."""
+    import numpy
+
+    vectors = numpy.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    old = {"OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": " ".join(vectors),
+           "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA"}
+    return subprocess.call([sys.executable, "-m", "pytest", *map(str, paths)], cwd=ROOT, env=os.environ | old)
+
+
 def main(arguments=None):
     """Run one of the commands; return the exit code."""
     parser = argparse.ArgumentParser(description="Execute the chapters of the book.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="those that are not in the cache")
-    for name, text in (("refresh", "and write their outputs back"), ("seeds", "under other seeds")):
+    for name, text in (("refresh", "and write their outputs back"), ("portable", "as on an old processor"),
+                       ("seeds", "under other seeds")):
         command = commands.add_parser(name, help=text)
         command.add_argument("paths", nargs="*", type=Path, help="notebooks (all of _toc.yml)")
     command.add_argument("--count", type=int, default=10, help="how many seeds (10)")
@@ -342,6 +357,8 @@ def main(arguments=None):
             failures = run_missing()
         elif options.command == "refresh":
             failures = refresh(options.paths or chapters())
+        elif options.command == "portable":
+            return portable(options.paths or ["book"])
         else:
             failures = seeds(options.paths or chapters(), options.count)
     except KeyboardInterrupt:

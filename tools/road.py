@@ -4,54 +4,47 @@ It changes what the theme made (pages as they are rendered, files as they were c
 its templates, so there is no copy of them to keep up to date. tests/test_book.py holds each change in place.
 """
 
-import importlib.util
-import logging
+import html
 import os
 import re
-import shutil
+import textwrap
 from pathlib import Path
 from urllib.parse import quote
 
+import formulas
+import light
 import notebooks
-import pydata_sphinx_theme
 import search
 from docutils import nodes
-from fontTools import subset, ttLib
-from sphinx.errors import ExtensionError
 from sphinx.util.logging import getLogger
 from sphinx.writers.html5 import HTML5Translator
+from sphinx_exercise.nodes import solution_node
 
 from ntk_helpers import figures
 
 log = getLogger(__name__)
-logging.getLogger("fontTools").setLevel(logging.WARNING)
-
-THEME = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
-MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
 
 
 def setup(app):
     os.environ.update(notebooks.kernel_environment())  # for any kernel that this process starts
-    # Jupyter Book always loads sphinx-thebe, which needs other hosts and is emitted twice.
-    for event in app.events.listeners.values():
-        event[:] = [item for item in event if not item.handler.__module__.startswith("sphinx_thebe")]
-    app.registry.css_files[:] = [item for item in app.registry.css_files if "thebe" not in item[0]]
-
     app.add_config_value("road_digest", "", "env", str)
     app.add_node(nodes.image, override=True, html=(visit_image, depart_image))
+    app.add_node(solution_node, override=True, html=(visit_solution, depart_solution))
     app.connect("config-inited", configure, priority=900)
     app.connect("builder-inited", watch_pages)
+    app.connect("html-page-context", describe)
     app.connect("build-finished", finish, priority=900)
+    formulas.setup(app)
+    search.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def configure(app, config):
     """Set what needs Python."""
     config.nb_execution_cache_path = str(notebooks.cache_path())
-    config.mathjax_path = "mathjax/tex-chtml-full.js"
     buttons(config.html_theme_options)
     # Of the "env" kind: a change in ntk_helpers or in book/_static has every page made anew.
-    ours = Path(app.srcdir, "book/_static").glob("road.*")
+    ours = [file for name in ("road.*", "formulas.*", "figures.*") for file in Path(app.srcdir, "book/_static").glob(name)]
     config.road_digest = notebooks.hash_files(ours, notebooks.digest())
 
 
@@ -91,21 +84,33 @@ def watch_pages(app):
     """Have every page pass through `tidy`."""
     if app.builder.format == "html":
         render = app.builder.templates.render
-        app.builder.templates.render = lambda name, about: tidy(render(name, about), about.get("pagename"))
+        version = app.config.road_digest[:8]
+        app.builder.templates.render = lambda name, about: tidy(render(name, about), version)
 
 
-def tidy(page, name):
+def describe(app, name, template, context, doctree):
+    """Say in the head of a page what it is about: its first words, if its front matter does not."""
+    if 'name="description"' not in context.get("metatags", ""):
+        words = f"{re.sub('<[^>]*>', '', context.get('title', 'Index'))}. "
+        words += next((paragraph.astext() for paragraph in (doctree.findall(nodes.paragraph) if doctree else ())
+                       if not paragraph.next_node(nodes.math)), f"A page of {app.config.html_title}.")
+        words = textwrap.shorten(words, 160, placeholder=" …")
+        context["metatags"] = context.get("metatags", "") + f'<meta name="description" content="{html.escape(words)}">'
+
+
+def tidy(page, version):
     """Drop what a reader need not load, and mend what the theme leaves inaccessible."""
-    unneeded = ["fontawesome", "searchtools", "searchindex"]  # see `subset_icons` and search.py
-    if name != "search":
-        unneeded.append("language_data")
-    page = re.sub(rf'\s*<script[^>]*\b({"|".join(unneeded)})\.js[^>]*></script>', "", page)
-    page = re.sub(r'/pydata-sphinx-theme\.css[^"]*', "/theme-small.css", page)
+    if "<body" in page:
+        page = light.link(page, version)
+    # Names, punctuation and operators of code have the color of the page: four of five tokens.
+    page = re.sub(r'<span class="[nopw]">([^<]*)</span>', r"\1", page)
+    page = re.sub(r'(<details class="solution[^>]*>\s*)<p (class="admonition-title">)(.*?)</p>',
+                  lambda match: f"{match[1]}<summary {match[2]}{re.sub('<[^>]*>', '', match[3])}</summary>", page)
     page = re.sub(r'<script data-cfasync="false">.*?</script>', lambda _: MODE, page, flags=re.DOTALL)
     page = re.sub(r' id="(proof|exercise|solution)(-content)?"', "", page)  # the same id on every one of them
     for theirs, ours in REPAIRS.items():
         page = page.replace(theirs, ours)
-    return search.page(page) if name == "search" else page
+    return search.page(page)
 
 
 def visit_image(translator, node):
@@ -128,56 +133,18 @@ def depart_image(translator, node):
     HTML5Translator.depart_image(translator, node)
 
 
+def visit_solution(translator, node):
+    """Fold a solution without a script; `tidy` makes its title what opens it."""
+    translator.body.append(translator.starttag(node, "details", CLASS="admonition"))
+
+
+def depart_solution(translator, node):
+    translator.body.append("</details>\n")
+
+
 # --- Files --------------------------------------------------------------------------------------------------
 
 def finish(app, error):
     """Ship what pages load, and no more."""
     if not error and app.builder.format == "html":
-        static = Path(app.outdir, "_static")
-        fonts = "output/chtml/fonts/woff-v2"
-        shutil.copytree(MATHJAX / fonts, static / "mathjax" / fonts, dirs_exist_ok=True)
-        shutil.copy(MATHJAX / "tex-chtml-full.js", static / "mathjax")  # the one that loads no further parts
-        subset_icons(Path(app.outdir), static)
-
-
-def subset_icons(pages, static):
-    """Keep of Font Awesome the icons that are used: 7 kB instead of 540 kB of script and 300 kB of fonts."""
-    css = (THEME / "styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
-    rule = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"\\([0-9a-f]+) ?"\}')
-    icon = re.compile(r"\bfa-[\w-]+")
-    code = {name: int(digits, 16) for names, digits in rule.findall(css) for name in icon.findall(names)}
-
-    used = set(icon.findall((THEME / "scripts/pydata-sphinx-theme.js").read_text(encoding="utf-8")))
-    for page in pages.rglob("*.html"):
-        for classes in re.findall(r'class="([^"]*\bfa-[^"]*)"', page.read_text(encoding="utf-8")):
-            used |= set(icon.findall(classes))
-    css = rule.sub(lambda match: match[0] if used & set(icon.findall(match[1])) else "", css)
-    # What has no code is a style or a size (fa-solid, fa-lg); the style sheet knows those too.
-    unknown = {name for name in used - set(code) if not re.search(rf"\.{name}\b", css)}
-
-    # Style sheets write some icons themselves; every icon is a character of Unicode's private area.
-    sheets = css + (static / "styles/sphinx-book-theme.css").read_text(encoding="utf-8")
-    codes = {code[name] for name in used & set(code)} | {ord(c) for c in sheets if 0xE000 <= ord(c) <= 0xF8FF}
-    codes |= {int(digits, 16) for digits in re.findall(r'content:"\\([ef][0-9a-f]{3})"', sheets)}
-    covered = set()
-    for path in (THEME / "vendor/fontawesome/webfonts").glob("*.ttf"):
-        font = ttLib.TTFont(path)
-        here = codes & set(font.getBestCmap())
-        options = subset.Options(layout_features=[], name_IDs=["*"])  # the names hold the license
-        subsetter = subset.Subsetter(options)
-        subsetter.populate(unicodes=here)
-        subsetter.subset(font)
-        font.flavor = "woff"  # woff2 needs one more package and would save half a kilobyte
-        font.save(static / "vendor/fontawesome/webfonts" / f"{path.stem}.woff")
-        covered |= here
-    unknown |= {name for name in used & set(code) if code[name] not in covered}
-    if unknown:
-        raise ExtensionError(f"no such icon in the theme's Font Awesome: {', '.join(sorted(unknown))}")
-
-    # Under a name of its own: a copy that differs from the theme's file is overwritten at the next build.
-    css = re.sub(r'url\(([^)]*)\.woff2\) format\("woff2"\),url\([^)]*\) format\("truetype"\)',
-                 r'url(\1.woff) format("woff")', css.partition("/*# sourceMappingURL")[0])
-    (static / "styles/theme-small.css").write_text(css, encoding="utf-8")
-    for pattern in ("scripts/fontawesome*", "styles/pydata-*", "vendor/**/*.ttf", "vendor/**/*.woff2"):
-        for path in static.glob(pattern):
-            path.unlink()
+        light.write(Path(app.outdir))

@@ -15,7 +15,7 @@ from sphinx import addnodes
 
 SYNONYMS = Path(__file__).parent.parent / "book/synonyms.yml"
 
-SCRIPTS = "".join(f'  <script defer src="_static/{name}.js"></script>\n  ' for name in ("searchindex", "search"))
+INDEX = "sections.js"
 
 # Not to be read: code, what only a browser understands, and answers, which are folded away.
 SKIPPED = (nodes.literal_block, nodes.raw, nodes.comment, nodes.image, nodes.target, addnodes.index)
@@ -49,17 +49,21 @@ def setup(app):
 
 
 def page(html):
-    """Return the page search.html with our scripts, and a line that says what was found."""
-    html = html.replace("</head>", SCRIPTS + "</head>")
-    return html.replace('<div id="search-results">',
-                        '<div id="search-results"><p class="search-summary" role="status"></p>')
+    """Return a page, if it is search.html with our scripts and a line that says what was found."""
+    place = '<div id="search-results">'
+    if place not in html:
+        return html
+    scripts = [f'<script defer src="{name}"></script>\n  '
+               for name in ("_static/language_data.js", INDEX, "_static/search.js")]
+    html = html.replace("</head>", f"  {''.join(scripts)}</head>")
+    return html.replace(place, place + '<p class="search-summary" role="status"></p>')
 
 
 def finish(app, error):
     """Write the index."""
     if not error and app.builder.format == "html":
         script = f"const BOOK = {json.dumps(index(app), ensure_ascii=False, separators=(',', ':'))};\n"
-        Path(app.outdir, "_static/searchindex.js").write_text(script, encoding="utf-8")
+        Path(app.outdir, INDEX).write_text(script, encoding="utf-8")
 
 
 def index(app):

@@ -7,7 +7,6 @@ browser is found its tests are skipped; where CI is set they fail.
 import gzip
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -18,8 +17,9 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
 
+import chromium
 import formulas
 import light
 import problem_sets
@@ -214,28 +214,16 @@ def test_no_button_leads_nowhere(book):
 
 # --- In a browser -------------------------------------------------------------------------------------------
 
-COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-PLACES = [f"/Applications/{name}.app/Contents/MacOS/{name}"
-          for name in ("Google Chrome", "Chromium", "Microsoft Edge")]
-PLACES += [os.path.join(os.environ.get(folder, ""), vendor, "Application", program)
-           for folder in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA")
-           for vendor, program in ((r"Google\Chrome", "chrome.exe"), (r"Microsoft\Edge", "msedge.exe"))]
-# Without a sandbox, as containers have none to offer, and without the requests a browser makes for itself.
-OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-           "--disable-background-networking", "--disable-component-update")
-
-
 @pytest.fixture(scope="module")
 def browser(built):
-    found = [os.environ.get("CHROMIUM"), *map(shutil.which, COMMANDS), *filter(os.path.isfile, PLACES)]
-    executable = next(filter(None, found), None)
+    executable = chromium.find()
     if not executable:
         stop = pytest.fail if os.environ.get("CI") else pytest.skip
         stop("no Chromium, Chrome or Edge found; set CHROMIUM to the path of one")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=executable, args=OPTIONS)
+        yield playwright.chromium.launch(executable_path=executable, args=chromium.OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -335,13 +323,89 @@ def test_without_scripts_first_frames_are_seen_and_solutions_open(browser, built
     assert seen and all(frames == [True] + [False] * (len(frames) - 1) for frames in seen)
 
 
-def test_search_finds(browser, site):
-    with Visit(browser, site, f"{TOC['root']}.html") as visit:
-        visit.tab.locator("button.search-button-field").click()
-        visit.tab.keyboard.type("road")
-        visit.tab.keyboard.press("Enter")
-        visit.tab.locator("#search-results li a").first.wait_for()
-        wrong = visit.wrong + inaccessible(visit.tab)
+# Where a reader is led first: to the section that explains.
+ANSWERS = {
+    "ridgeless": "Which solution, among infinitely many?",
+    "σ_w": "From the sum to the integral",
+    "sigma_w": "From the sum to the integral",
+    "sigma w": "From the sum to the integral",
+    "σw": "From the sum to the integral",
+    "NTK": "The neural tangent kernel",
+    "tangent kernels": "The neural tangent kernel",
+    "eigenvalue": "Training as a movie",
+    "lazy": "Lazy training",
+    "kernel regime": "Lazy training",
+    "over-parameterized": "What is not a theorem",
+    "overparametrized": "What is not a theorem",
+    "generalization gap": "One data set",
+    "cross validation": "Finding the bottom without the truth",
+    "interpolation threshold": "The same on handwritten digits",
+    "what is double descent": "Double descent",
+    "RKHS": "The functions of an infinite layer",
+    "representer theorem": "As many coefficients as examples",
+    "kernel ridge regression": "As many coefficients as examples",
+    "kernel_ridge": "ntk_helpers.dynamics.kernel_ridge",
+    "Gaussian process": "A random function",
+    "NNGP": "Depth",
+    "edge of chaos": "What depth does to functions",
+    "Jacobian": "From parameters to functions",
+    "mup": "Who does the work?",
+    "critical learning rate": "How large a step?",
+    "η": "How large a step?",
+    "spectral bias": "Fast and slow on a circle",
+    "early stopping": "Stopping early",
+    "linearizat": "The linearized network",
+    "condition number": "Conditioning: what is lost in a solution",
+}
+
+
+def test_search_leads_to_the_section_that_explains(browser, site):
+    with Visit(browser, site, "search.html") as visit:
+        found = visit.tab.evaluate("queries => queries.map(query => findSections(query).results[0]?.section.title)",
+                                   list(ANSWERS))
+    assert dict(zip(ANSWERS, found)) == ANSWERS
+    assert not visit.wrong
+
+
+@pytest.mark.parametrize("opened", ["from a server", "as a file"])
+def test_search_page(browser, site, opened):
+    base = site if opened == "from a server" else f"{HTML.as_uri()}/"
+    with Visit(browser, base, f"{TOC['root']}.html") as visit:
+        tab = visit.tab
+        tab.locator("button.search-button-field").click()
+        tab.keyboard.type("sigma_w")
+        tab.keyboard.press("Enter")
+        link = tab.locator("#search-results li a").first
+        link.wait_for()
+        assert tab.url == f"{base}search.html?q=sigma_w"
+        assert tab.locator("input[name=q]").last.input_value() == "sigma_w"
+        assert re.match(r"\d+ sections", tab.locator("#search-results [role=status]").text_content())
+        assert "standard deviations" in tab.locator("#search-results > p").nth(1).text_content()
+        assert "σ_w" in tab.locator("#search-results li mark").first.text_content()
+        excerpts = tab.locator("#search-results li").all_text_contents()
+        assert not [text for text in excerpts if re.search(r"[\\${}]|\.ipynb|\.html", text)]
+        wrong = inaccessible(tab)
+
+        link.press("Enter")
+        tab.wait_for_url("**/*.html#*")
+        assert tab.evaluate("document.querySelector(':target').getBoundingClientRect().top") < 200
+        tab.go_back()
+        link.wait_for()
+
+        for query in "<u>eigenvaule", "eigenvaule":  # what is asked for is text, and may be misspelt
+            tab.goto(f"{base}search.html?q={quote(query)}")
+            assert f"“{query}”" in tab.locator("#search-results [role=status]").text_content()
+            tab.locator("#search-results p a", has_text="eigenvalue").first.click()
+            tab.wait_for_url("**=*eigenvalue")
+            link.wait_for()
+        wrong += visit.wrong
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", ["genindex", "prf-prf", "py-modindex", "search"])
+def test_index_page(browser, site, name):
+    with Visit(browser, site, f"{name}.html") as visit:
+        wrong = visit.wrong + missing_icons(visit.tab) + cut_off(visit.tab)
     assert not wrong, "\n".join(wrong)
 
 

@@ -25,24 +25,23 @@ SCRIPTS = ["documentation_options.js", "doctools.js", "sphinx_highlight.js", "cl
            "figures.js"]
 STYLES = ["basic.css", THEME_STYLES, "pygments.css", "styles/sphinx-book-theme.css", "copybutton.css",
           "mystnb.*.css", "proof.css", "exercise.css", "sphinx-design.min.css", "road.css",
-          "formulas.css", "figures.css"]
+          "formulas.css", "figures.css", "print.css"]
 UNNEEDED = ["scripts/fontawesome.js", "styles/theme.css",  # icons as fonts, see `icons`; imports basic.css
-            "design-tabs.js"]                              # keeps tabs of several pages in step
-SEARCH = ["searchtools.js", "language_data.js", "searchindex.js"]  # for the search page only
+            "design-tabs.js",                              # keeps tabs of several pages in step
+            "searchtools.js", "searchindex.js"]            # of Sphinx's search; tools/search.py has another
+SEARCH = ["language_data.js"]                              # search.html alone loads it
 
 
-def link(page, version, searches=False):
+def link(page, version):
     """Replace scripts and style sheets of a page by those of the book."""
     def replace(match):
         name = re.sub(r".*_static/|^(\.\./)*", "", match[1])
-        if name in SEARCH:
-            return match[0].replace("<script ", "<script defer ") if searches else ""
-        if not any(Path(name).match(known) for known in SCRIPTS + STYLES + UNNEEDED):
+        if not any(Path(name).match(known) for known in SCRIPTS + STYLES + UNNEEDED + SEARCH):
             raise ExtensionError(f"tools/light.py does not know what to do with {name}")
         return ""
 
     page = re.sub(r'\s*<(?:script|link) [^>]*"([^"?]+\.(?:js|css))\b[^>]*>(?:</script>)?', replace, page)
-    page = re.sub(r"\s*<script>DOCUMENTATION_OPTIONS\.[^<]*</script>", "", page)  # asks for no search as you type
+    page = re.sub(r"\s*<script>\s*DOCUMENTATION_OPTIONS\.[^<]*</script>", "", page)  # for Sphinx's search
     root = re.search(r'data-content_root="([^"]*)"', page)[1]
     links = (f'<link rel="stylesheet" href="{root}_static/book.css?v={version}">\n'
              f'    <script defer src="{root}_static/book.js?v={version}"></script>\n')

@@ -11,11 +11,12 @@ from html import escape
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
 
-import book
-import browser
+import chromium
 import notebooks
 import yaml
 from bs4 import BeautifulSoup
+
+import book
 
 PDF = notebooks.ROOT / "_build" / "road-to-ntk.pdf"
 REMOVED = ("script, .headerlink, details.hide, .copybtn, .footer-article, .prev-next-area, nav, "
@@ -98,7 +99,7 @@ def print_book(program, text, pdf):
     source.write_text(text, encoding="utf-8")
     try:
         with tempfile.TemporaryDirectory() as profile:
-            subprocess.run([program, "--headless", *browser.OPTIONS, f"--user-data-dir={profile}",
+            subprocess.run([program, "--headless", *chromium.OPTIONS, f"--user-data-dir={profile}",
                             "--no-pdf-header-footer", "--generate-pdf-document-outline", "--timeout=120000",
                             f"--print-to-pdf={pdf}", source.as_uri()], check=True, timeout=300, capture_output=True)
     finally:
@@ -116,7 +117,7 @@ def page_numbers(pdf):
 
 def main():
     """Make the PDF; return the exit code."""
-    program = browser.find()
+    program = chromium.find()
     if not program:
         print("No Chromium, Chrome or Edge was found to print with; set CHROMIUM to the path of one.", file=sys.stderr)
         return 1

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import formulas
 import light
 import notebooks
+import search
 from docutils import nodes
 from sphinx.util.logging import getLogger
 from sphinx.writers.html5 import HTML5Translator
@@ -34,6 +35,7 @@ def setup(app):
     app.connect("html-page-context", describe)
     app.connect("build-finished", finish, priority=900)
     formulas.setup(app)
+    search.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -42,7 +44,7 @@ def configure(app, config):
     config.nb_execution_cache_path = str(notebooks.cache_path())
     buttons(config.html_theme_options)
     # Of the "env" kind: a change in ntk_helpers or in book/_static has every page made anew.
-    ours = [file for name in ("road.*", "formulas.*", "figures.*") for file in Path(app.srcdir, "book/_static").glob(name)]
+    ours = [file for kind in ("css", "js") for file in Path(app.srcdir, "book/_static").glob(f"*.{kind}")]
     config.road_digest = notebooks.hash_files(ours, notebooks.digest())
 
 
@@ -99,7 +101,7 @@ def describe(app, name, template, context, doctree):
 def tidy(page, about, version):
     """Drop what a reader need not load, and mend what the theme leaves inaccessible."""
     if "<body" in page:
-        page = light.link(page, version, about["pagename"] == "search")
+        page = light.link(page, version)
     # Names, punctuation and operators of code have the color of the page: four of five tokens.
     page = re.sub(r'<span class="[nopw]">([^<]*)</span>', r"\1", page)
     page = re.sub(r'(<details class="solution[^>]*>\s*)<p (class="admonition-title">)(.*?)</p>',
@@ -108,7 +110,7 @@ def tidy(page, about, version):
     page = re.sub(r' id="(proof|exercise|solution)(-content)?"', "", page)  # the same id on every one of them
     for theirs, ours in REPAIRS.items():
         page = page.replace(theirs, ours)
-    return page
+    return search.page(page)
 
 
 def visit_image(translator, node):

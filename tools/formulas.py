@@ -185,8 +185,10 @@ def add_font(app, error):
         return
     used = set("√ıȷ")  # roots and accents draw these
     for page in Path(app.outdir).rglob("*.html"):
-        for formula in re.findall(r"<math\b[^>]*>(.*?)</math>", page.read_text(encoding="utf-8"), re.DOTALL):
+        text = page.read_text(encoding="utf-8")
+        for formula in re.findall(r"<math\b[^>]*>(.*?)</math>", text, re.DOTALL):
             used |= drawn(html.unescape(re.sub(r"<[^>]*>", "", formula)))
+        used.update(*re.findall(r'class=\\?"letter\\?"[^>]*>([^<]*)<', text))  # of labels in figures
     font = base64.b64encode(cut(used)).decode()
     with open(Path(app.outdir, "_static", STYLES), "a", encoding="utf-8") as sheet:
         sheet.write(f'@font-face {{ font-family: "Book Math"; src: url(data:font/woff2;base64,{font}); }}\n')

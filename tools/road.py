@@ -16,6 +16,7 @@ import light
 import notebooks
 import search
 from docutils import nodes
+from sphinx.errors import ExtensionError
 from sphinx.util.logging import getLogger
 from sphinx.writers.html5 import HTML5Translator
 from sphinx_exercise.nodes import solution_node
@@ -145,6 +146,20 @@ def depart_solution(translator, node):
 # --- Files --------------------------------------------------------------------------------------------------
 
 def finish(app, error):
-    """Ship what pages load, and no more."""
+    """Lend the front page its figure; ship what pages load, and no more."""
     if not error and app.builder.format == "html":
+        lend(Path(app.outdir))
         light.write(Path(app.outdir))
+
+
+def lend(pages):
+    """Show a figure of a chapter on the front page too, where this says so: a file and the figure's name."""
+    path = pages / "book/intro.html"
+    front = path.read_text(encoding="utf-8")
+    place = re.search(r'<div class="hero" data-figure="(\S+) (\S+)">(.*?)<!-- hero --></div>', front, re.DOTALL)
+    chapter = (path.parent / place[1]).read_text(encoding="utf-8")
+    figure = re.search(rf'<figure [^>]*id="{place[2]}">.*?(<div class="ntk-explore".*?</script></div>)', chapter,
+                       re.DOTALL)
+    if not figure:
+        raise ExtensionError(f"book/intro.md asks for a figure that is not there: {place[1]} {place[2]}")
+    path.write_text(front[:place.start(3)] + figure[1] + front[place.end(3):], encoding="utf-8")

@@ -588,12 +588,13 @@ FRAME = """control => {
         place.innerHTML = markup;
         return place;
     };
-    const at = [...figure.querySelectorAll(".ntk-control")].map(row => row.matches("fieldset")
-        ? [...row.querySelectorAll("input")].findIndex(input => input.checked) : Number(row.querySelector("input").value));
+    const at = [...figure.querySelectorAll(".ntk-control")].map(row => [...row.querySelectorAll("input")])
+        .map(inputs => inputs[0].type == "range" ? Number(inputs[0].value) : inputs.findIndex(input => input.checked));
     const frame = data.frames[at.reduce((sum, value, i) => sum * data.controls[i].labels.length + value, 0)];
     const now = data.controls.map((control, i) => `${control.name} ${control.labels[at[i]]}`).join(", "), wrong = [];
     figure.querySelectorAll("[data-part]").forEach((place, i) => {
-        if (!svg(place.innerHTML).isEqualNode(svg(data.parts[frame[i]]))) wrong.push(`not the frame of ${now}: part ${i}`);
+        if (!svg(place.innerHTML).isEqualNode(svg(data.parts[frame[i]])))
+            wrong.push(`not the frame of ${now}: part ${i}`);
     });
     const said = figure.querySelector(".panels").ariaLabel;
     if (!said.endsWith(` Now: ${now}.`)) wrong.push(`at ${now} it says ${said}`);

@@ -8,6 +8,7 @@ import html
 import os
 import re
 import textwrap
+from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
@@ -107,11 +108,25 @@ def tidy(page, about, version):
     page = re.sub(r'<span class="[nopw]">([^<]*)</span>', r"\1", page)
     page = re.sub(r'(<details class="solution[^>]*>\s*)<p (class="admonition-title">)(.*?)</p>',
                   lambda match: f"{match[1]}<summary {match[2]}{re.sub('<[^>]*>', '', match[3])}</summary>", page)
+    page = name_folds(page)
     page = re.sub(r'<script data-cfasync="false">.*?</script>', lambda _: MODE, page, flags=re.DOTALL)
     page = re.sub(r' id="(proof|exercise|solution)(-content)?"', "", page)  # the same id on every one of them
     for theirs, ours in REPAIRS.items():
         page = page.replace(theirs, ours)
     return search.page(page)
+
+
+def name_folds(page):
+    """Name folded code after the figure that follows it."""
+    pieces = re.split(r'(<details class="hide above-input">\s*<summary)[^>]*>.*?</summary>', page, flags=re.DOTALL)
+    names = Counter()
+    for k in range(1, len(pieces), 2):
+        caption = re.search(r'class="caption-number">(.*?) ?</span>', "".join(pieces[k + 1:]))
+        name = f"Code of {caption[1].replace('Fig.', 'Figure')}" if caption else "Code of a figure"
+        names[name] += 1
+        part = f", part {names[name]}" if names[name] > 1 else ""
+        pieces[k] += f">{name}{part}</summary>"
+    return "".join(pieces)
 
 
 def visit_image(translator, node):

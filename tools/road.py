@@ -118,14 +118,14 @@ def tidy(page, about, version):
 
 def name_folds(page):
     """Name folded code after the figure that follows it."""
-    pieces = re.split(r'(<details class="hide above-input">\s*<summary)[^>]*>.*?</summary>', page, flags=re.DOTALL)
+    pieces = re.split(r'<details class="admonition hide[^>]*>\s*<summary.*?</summary>', page, flags=re.DOTALL)
     names = Counter()
-    for k in range(1, len(pieces), 2):
-        caption = re.search(r'class="caption-number">(.*?) ?</span>', "".join(pieces[k + 1:]))
+    for k in range(1, len(pieces)):
+        caption = re.search(r'class="caption-number">(.*?) ?</span>', "".join(pieces[k:]))
         name = f"Code of {caption[1].replace('Fig.', 'Figure')}" if caption else "Code of a figure"
         names[name] += 1
         part = f", part {names[name]}" if names[name] > 1 else ""
-        pieces[k] += f">{name}{part}</summary>"
+        pieces[k] = f'<details class="hide"><summary>{name}{part}</summary>{pieces[k]}'
     return "".join(pieces)
 
 

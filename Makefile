@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS
 
 VENV_PYTHON = .venv/bin/python
 
-.PHONY: help setup book test slow lab assignments grade seeds portable bench refresh lock clean
+.PHONY: help setup book pdf test slow lab assignments grade seeds portable bench refresh lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -18,11 +18,14 @@ setup:
 book: setup ## execute the chapters and build the book into _build/html
 	@$(VENV_PYTHON) tools/book.py
 
+pdf: setup ## print the book into _build/road-to-ntk.pdf, with Chromium, Chrome or Edge
+	@$(VENV_PYTHON) tools/pdf.py
+
 test: setup ## run every test: package, notebooks, tools, built pages
 	@$(VENV_PYTHON) -m pytest
 
-slow: setup ## run the tests that take minutes: a made-up class for each problem set
-	@$(VENV_PYTHON) -m pytest -m slow tests/test_grading.py
+slow: setup ## run the tests that take minutes: a made-up class for each problem set, the PDF
+	@$(VENV_PYTHON) -m pytest -m slow tests/test_grading.py tests/test_book.py
 
 lab: setup ## open the chapters in JupyterLab
 	@$(VENV_PYTHON) -m jupyterlab book

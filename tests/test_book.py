@@ -22,6 +22,7 @@ from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
 import chromium
 import formulas
 import light
+import pdf
 import problem_sets
 import pytest
 import road
@@ -216,6 +217,46 @@ def test_repository_buttons_follow_the_address(url):
 @pytest.mark.skipif(bool(CONFIG["repository"]["url"]), reason="the repository has an address")
 def test_no_button_leads_nowhere(book):
     assert not [name for name, soup in book.items() if soup.select("[class*=launch-], [class*=btn-source-]")]
+
+
+# --- On paper -----------------------------------------------------------------------------------------------
+
+def test_the_whole_book_is_one_page(built):
+    soup = BeautifulSoup(pdf.compose({}), "html.parser")
+    ids = Counter(tag["id"] for tag in soup.find_all(id=True))
+    assert set(ids.values()) == {1}
+    assert not [link["href"] for link in soup.select("a[href^='#']") if link["href"][1:] not in ids]
+    assert not soup.select("a[href*='.html']:not([href*='://']), script, details")
+    sections = [section["id"] for section in soup.select("section.page")]
+    assert sections == [*(Path(name).name for name in PAGES), "solutions"]
+    solutions = soup.select("div.solution")
+    assert len(solutions) >= 28 and all(tag.find_parent(id="solutions") for tag in solutions)
+    assert len(soup.select(".contents-page")) == len(PAGES)
+
+
+@pytest.mark.slow
+def test_the_book_is_printed_with_numbers_and_links(built, tmp_path, monkeypatch):
+    import pypdf
+
+    monkeypatch.setattr(pdf, "PDF", tmp_path / "book.pdf")
+    monkeypatch.setattr(pdf.book, "main", lambda: 0)
+    assert pdf.main() == 0
+    reader = pypdf.PdfReader(tmp_path / "book.pdf")
+    numbers = pdf.page_numbers(tmp_path / "book.pdf")
+    assert {Path(name).name for name in PAGES} <= set(numbers)
+    text = [page.extract_text() for page in reader.pages]
+    for name, title in (("03-random-features", "Random features"), ("solutions", "Solutions of the exercises")):
+        assert re.search(rf"{title}\s*{numbers[name]}\b", "\n".join(text[1:5])), "the contents say the page"
+        assert title in text[numbers[name] - 1]
+        assert re.search(rf"\b{numbers[name]}\s*$", text[numbers[name] - 1]), "and it bears this number"
+    assert len(reader.outline) >= len(PAGES)
+
+
+def test_without_a_browser_the_pdf_is_not_made_and_one_line_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(pdf.chromium, "find", lambda: None)
+    assert pdf.main() == 1
+    line, = capsys.readouterr().err.splitlines()
+    assert line.startswith("No Chromium, Chrome or Edge was found")
 
 
 # --- In a browser -------------------------------------------------------------------------------------------

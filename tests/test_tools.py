@@ -259,6 +259,15 @@ def test_a_failing_cell_ends_the_run_and_is_shown(book):
     assert "\x1b" not in result.stderr + result.stdout
 
 
+def test_a_failure_ends_the_run_though_chapters_are_waiting(book, monkeypatch):
+    module = notebooks_of(book)
+    monkeypatch.setattr(module, "JOBS", 1)
+    runs = [module.Run(chapter(book, "01-one", "1 / 0")), *(module.Run(chapter(book, "02-two", "2")) for _ in range(3))]
+    failures = module.execute_all(runs)
+    assert [failure.path for failure in failures] == [runs[0].path]
+    assert not any(run.started for run in runs[2:])
+
+
 @pytest.mark.parametrize(("source", "error"), [
     ("import warnings\nwarnings.warn('slow')", r"output on stderr: .*UserWarning: slow"),
     ("import os\nos._exit(1)", r"DeadKernelError: "),

@@ -7,8 +7,10 @@ import itertools
 import json
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from html import escape
+from pathlib import Path
 
 import matplotlib.figure
 import numpy as np
@@ -189,3 +191,25 @@ def _labelled(control, values):
     _validate.require(len(dict(pairs)) == len(pairs),
                       f"control {control} must have distinct labels; got {', '.join(label for label, _ in pairs)}")
     return dict(pairs)
+
+
+def _show_caption(result):
+    """Show the caption of the cell that just ran, from the notebook's file: JupyterLab shows no cell metadata."""
+    from IPython.display import Markdown, display
+
+    path = Path(os.environ.get("JPY_SESSION_NAME", ""))
+    kernel = getattr(sys.modules["IPython"].get_ipython(), "kernel", None)
+    if not (kernel and path.is_file() and result.success):
+        return
+    figures = {cell["id"]: cell["metadata"]["mystnb"]["figure"]
+               for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+               if "figure" in cell["metadata"].get("mystnb", {})}
+    here = kernel.get_parent().get("metadata", {}).get("cellId")
+    if here in figures:
+        chapter = f"{int(path.name[:2])}." if path.name[:2].isdigit() else ""
+        display(Markdown(f"*Fig. {chapter}{list(figures).index(here) + 1}.* {figures[here]['caption']}"))
+
+
+if "IPython" in sys.modules and (_shell := sys.modules["IPython"].get_ipython()):
+    if os.environ.get("NTK_STATIC") != "1":
+        _shell.events.register("post_run_cell", _show_caption)

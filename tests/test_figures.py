@@ -2,13 +2,14 @@ import json
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import matplotlib.figure
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from ntk_helpers import explore
+from ntk_helpers import explore, figures
 from ntk_helpers.figures import BLUE, GRAY, GREEN, ORANGE, PINK, curves, inline_svg, subplots, svg
 
 
@@ -175,3 +176,20 @@ def test_theory_modules_need_numpy_only():
     command = [sys.executable, "-c", code, *ntk_helpers.__path__]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(("ran", "shown"), [("two", ["*Fig. 2.2.* Another."]), ("three", [])])
+def test_a_live_session_shows_captions(monkeypatch, tmp_path, ran, shown):
+    cells = [{"id": name, "metadata": {"mystnb": {"figure": {"caption": caption}}} if caption else {}}
+             for name, caption in (("one", "A line."), ("two", "Another."), ("three", None))]
+    path = tmp_path / "02-lines.ipynb"
+    path.write_text(json.dumps({"cells": cells}))
+    said = []
+    kernel = SimpleNamespace(get_parent=lambda: {"metadata": {"cellId": ran}})
+    monkeypatch.setenv("JPY_SESSION_NAME", str(path))
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=kernel))
+    monkeypatch.setattr("IPython.display.display", lambda markdown: said.append(markdown.data))
+    figures._show_caption(SimpleNamespace(success=True))
+    assert said == shown
+    figures._show_caption(SimpleNamespace(success=False))
+    assert said == shown

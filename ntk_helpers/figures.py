@@ -2,9 +2,12 @@
 
 import io
 import itertools
+import json
 import os
 import re
+import sys
 from html import escape
+from pathlib import Path
 
 import matplotlib.figure
 import numpy as np
@@ -161,3 +164,25 @@ def inline_svg(text, alt, prefix):
 def prefix_ids(text, prefix):
     """Return SVG text with a prefix before each id and each reference to one."""
     return re.sub(r'(?<=\bid=")|(?<=url\(#)', f"{prefix}-", text)
+
+
+def _show_caption(result):
+    """Show the caption of the cell that just ran, from the notebook's file: JupyterLab shows no cell metadata."""
+    from IPython.display import Markdown, display
+
+    path = Path(os.environ.get("JPY_SESSION_NAME", ""))
+    kernel = getattr(sys.modules["IPython"].get_ipython(), "kernel", None)
+    if not (kernel and path.is_file() and result.success):
+        return
+    figures = {cell["id"]: cell["metadata"]["mystnb"]["figure"]
+               for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+               if "figure" in cell["metadata"].get("mystnb", {})}
+    here = kernel.get_parent().get("metadata", {}).get("cellId")
+    if here in figures:
+        chapter = f"{int(path.name[:2])}." if path.name[:2].isdigit() else ""
+        display(Markdown(f"*Fig. {chapter}{list(figures).index(here) + 1}.* {figures[here]['caption']}"))
+
+
+if "IPython" in sys.modules and (_shell := sys.modules["IPython"].get_ipython()):
+    if os.environ.get("NTK_STATIC") != "1":
+        _shell.events.register("post_run_cell", _show_caption)

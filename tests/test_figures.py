@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import matplotlib.figure
 import matplotlib.image
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from ntk_helpers import explore
+from ntk_helpers import explore, figures
 from ntk_helpers.figures import (
     BLUE,
     GRAY,
@@ -248,7 +249,7 @@ def static(monkeypatch):
     monkeypatch.setenv("NTK_STATIC", "1")
 
 
-def frames(html):
+def put_together(html):
     """Return the panels' markup in each frame, put together as road.js does, and the data."""
     soup = BeautifulSoup(html, "html.parser")
     data = json.loads(soup.script.text)
@@ -267,7 +268,7 @@ def test_every_frame_can_be_put_together(static):
     shown = figure._repr_mimebundle_()
     assert shown["text/plain"] == ("interactive figure line (slope: 1, 2.5; shift: none, much), 4 frames, "
                                    "opens at slope 2.5, shift none")
-    together, data = frames(shown["text/html"])
+    together, data = put_together(shown["text/html"])
     for drawn, (slope, shift) in zip(together, [(1, 0), (1, 9), (2.5, 0), (2.5, 9)]):
         expected = elements(line(slope, shift))
         got = [str(tag) for tag in drawn.select("svg path, svg text") if not tag.find_parent(["marker", "clippath"])]
@@ -292,7 +293,7 @@ def test_what_only_some_frames_have_is_absent_from_the_others(static):
         fig.axes[0].get_legend() and fig.axes[0].get_legend().remove()
         return fig
 
-    together, _ = frames(explore(draw, count=[1, 3, 2], start={"count": 3}).html)
+    together, _ = put_together(explore(draw, count=[1, 3, 2], start={"count": 3}).html)
     assert [[path["data-name"] for path in drawn.select("[data-name]")] for drawn in together] == [
         ["0"], ["0", "1", "2"], ["0", "1"]]
 
@@ -451,3 +452,20 @@ def test_theory_modules_need_numpy_only():
     command = [sys.executable, "-c", code, *ntk_helpers.__path__]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(("ran", "shown"), [("two", ["*Fig. 2.2.* Another."]), ("three", [])])
+def test_a_live_session_shows_captions(monkeypatch, tmp_path, ran, shown):
+    cells = [{"id": name, "metadata": {"mystnb": {"figure": {"caption": caption}}} if caption else {}}
+             for name, caption in (("one", "A line."), ("two", "Another."), ("three", None))]
+    path = tmp_path / "02-lines.ipynb"
+    path.write_text(json.dumps({"cells": cells}))
+    said = []
+    kernel = SimpleNamespace(get_parent=lambda: {"metadata": {"cellId": ran}})
+    monkeypatch.setenv("JPY_SESSION_NAME", str(path))
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=kernel))
+    monkeypatch.setattr("IPython.display.display", lambda markdown: said.append(markdown.data))
+    figures._show_caption(SimpleNamespace(success=True))
+    assert said == shown
+    figures._show_caption(SimpleNamespace(success=False))
+    assert said == shown

@@ -16,7 +16,7 @@ def shown(tex, display=False):
 
 @pytest.mark.parametrize("tex", [r"a<b", r"x'\in\mathbb{R}^d", r'\text{"quoted"}'])
 def test_the_source_stays_with_the_formula(tex):
-    assert shown(tex)["alttext"] == tex
+    assert shown(tex)["aria-label"] == tex
 
 
 @pytest.mark.parametrize("tex, wrong", [
@@ -36,6 +36,13 @@ def test_what_is_meant_is_printed(tex, text):
 
 def test_rows_are_those_of_sphinx():
     assert [len(shown(tex, True).find_all("mtr")) for tex in ("a", "a\n\nb", r"a\\b", r"a&=b\\&=c")] == [0, 2, 2, 2]
+
+
+@pytest.mark.parametrize("tex, parts", [
+    (r"f(x)=a-b\le\hat f(x=0)", ["f(x)=", "a-", r"b\le", r"\hat f(x=0)"]), (r"a_{i=1}^-=-c", ["a_{i=1}^-=", "-c"]),
+    (r"a\sim_xb", [r"a\sim_xb"]), (r"x\to\infty", [r"x\to", r"\infty"]), ("a=", ["a="])])
+def test_lines_break_where_tex_breaks_them(tex, parts):
+    assert formulas.pieces(tex) == parts
 
 
 def test_sphinx_counts_equations():

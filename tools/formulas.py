@@ -44,9 +44,12 @@ NOT_PRINTED = re.compile(r"[\\^_&${}#%~]|[\ue000-\uf8ff\ufe00-\ufe0f\ufffd\u0300
 
 
 def to_mathml(tex, display=False):
-    """Return the formula as a <math> element; a ValueError says what cannot be converted."""
+    """Return the formula as <math>, labelled with its source; a ValueError says what cannot be converted.
+
+    Browsers keep alttext and <annotation> out of the accessibility tree, and have aria-label in it.
+    """
     block = ' display="block"' * display
-    return f'<math alttext="{html.escape(tex)}"{block}>{convert(tex, display)}</math>'
+    return f'<math aria-label="{html.escape(tex)}"{block}>{convert(tex, display)}</math>'
 
 
 @cache

@@ -13,8 +13,11 @@ document.addEventListener("copy", function (event) {
   if (!formulas.length) return;
   var html = text.innerHTML;
   formulas.forEach(function (math) {
-    var sign = math.getAttribute("display") ? "$$" : "$";
-    math.replaceWith(sign + math.getAttribute("alttext") + sign);
+    var sign = math.getAttribute("display") ? "$$" : "$", tex = math.getAttribute("aria-label");
+    for (var piece; (piece = math.nextSibling) && piece.nodeName === "math"; piece.remove()) {  // of a long formula
+      tex += piece.getAttribute("aria-label");
+    }
+    math.replaceWith(sign + tex + sign);
   });
   text.style.cssText = "position: fixed; opacity: 0";
   document.body.append(text);  // only what is laid out has lines

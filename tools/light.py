@@ -24,8 +24,8 @@ SCRIPTS = ["documentation_options.js", "doctools.js", "sphinx_highlight.js", "cl
            "scripts/bootstrap.js", THEME_SCRIPT, "scripts/sphinx-book-theme.js", "road.js", "formulas.js",
            "figures.js"]
 STYLES = ["basic.css", THEME_STYLES, "pygments.css", "styles/sphinx-book-theme.css", "copybutton.css",
-          "mystnb.*.css", "proof.css", "exercise.css", "sphinx-design.min.css", "road.css",
-          "formulas.css", "figures.css", "print.css"]
+          "mystnb.*.css", "proof.css", "exercise.css", "sphinx-design.min.css", "road.css", "formulas.css",
+          "figures.css", "print.css"]
 UNNEEDED = ["scripts/fontawesome.js", "styles/theme.css",  # icons as fonts, see `icons`; imports basic.css
             "design-tabs.js",                              # keeps tabs of several pages in step
             "searchtools.js", "searchindex.js"]            # of Sphinx's search; tools/search.py has another
@@ -64,7 +64,9 @@ def write(out):
     sheets = [read_style(static, pattern) for pattern in STYLES]
     pages = "".join(path.read_text(encoding="utf-8") for path in out.rglob("*.html"))
     names = {name for value in re.findall(r'\b(?:class|id)="([^"]*)"', pages) for name in value.split()}
-    said = set(re.findall(r"[\w-]+", " ".join(path.read_text(encoding="utf-8") for path in static.rglob("*.js"))))
+    texts = [path.read_text(encoding="utf-8") for path in static.rglob("*.js")]
+    texts += set(re.findall(r"<script>(.*?)</script>", pages, re.DOTALL))
+    said = set(re.findall(r"[\w-]+", " ".join(texts)))
     begun = tuple(word for word in said if word.endswith("-") and len(word) > 3)  # as in "bs-tooltip-" + place
     css = icons("\n".join(sheets), names, scripts[THEME_SCRIPT])
     css = used(css, lambda name: name in names or name in said or name.startswith(begun))

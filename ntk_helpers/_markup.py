@@ -64,9 +64,9 @@ def markup(part):
         before = f'<clipPath id="{key}"><path d="M{x} {y}h{width}v{height}h-{width}z"/></clipPath>'
         look["clip-path"] = f"url(#{key})"
     if "markers" in look:
-        key, definition = look.pop("markers")
+        key, definition, several = look.pop("markers")
         before = f'<marker id="{key}" overflow="visible" markerUnits="userSpaceOnUse">{definition}</marker>'
-        places = ("start", "mid", "end") if len(content[0][1]) > 1 else ("start",)
+        places = ("start", "mid", "end") if several else ("start",)
         look |= {f"marker-{place}": f"url(#{key})" for place in places}
     if element == "path":
         look = {"d": path_data(content)} | look

@@ -171,8 +171,8 @@ class _Renderer(RendererBase):
         name = look.pop("data-name", None)
         definition = f'<path d="{path_data(subpaths(marker, scale=100), 100)}"{attributes(look)}/>'
         key = "m" + hashlib.sha256(definition.encode()).hexdigest()[:8]
-        look = {"markers": (key, definition)} | ({"data-name": name} if name else {})
-        line = Path(points)
+        look = {"markers": (key, definition, len(points) > 1)} | ({"data-name": name} if name else {})
+        line = Path(points if len(points) > 1 else np.repeat(points, 2, axis=0))  # no marker on a point alone
         self._add("path", look, subpaths(line.cleaned(curves=True)))
 
     def get_image_magnification(self):

@@ -159,6 +159,10 @@ class _Renderer(RendererBase):
         x0, y0, x1, y1 = gc.get_clip_rectangle().extents if gc.get_clip_rectangle() else (-9, -9, 9999, 9999)
         inside = (points >= [x0 - 1, self.height - y1 - 1]) & (points <= [x1 + 1, self.height - y0 + 1])
         points = points[inside.all(axis=1)]
+        if self.groups[-1][0] != "line2d":  # a collection of one path, such as the area between two curves
+            for x, y in trans.transform(path.vertices):
+                self.draw_path(gc, marker_path, marker_trans + Affine2D().translate(x, y), rgbFace)
+            return
         if not len(points):
             return
         marker = marker_path.cleaned(marker_trans + Affine2D().scale(1, -1), curves=True)

@@ -80,6 +80,19 @@ def test_gaps_curves_and_clips_are_drawn():
     assert "c" in soup.select_one("[fill]:not(text)")["d"], "Bézier curves stay curves"
 
 
+@pytest.mark.parametrize("style", [{}, {"linewidth": 0}, {"alpha": 0.2}])
+def test_areas_are_drawn_where_they_lie(style):
+    fig, ax = subplots()
+    ax.fill_between([0, 1], [0, 0], [1, 1], color=GREEN, **style)
+    ax.set(xlim=(0, 1), ylim=(0, 2))
+    area = points(elements(fig).select_one("[fill='#009e73']")["d"])
+    low, high = area.min(axis=0), area.max(axis=0)
+    fig.dpi = 72
+    box = ax.bbox.extents
+    np.testing.assert_allclose([*low, *high], [box[0], fig.bbox.height - (box[1] + box[3]) / 2, box[2],
+                                               fig.bbox.height - box[1]], atol=0.1)
+
+
 def test_ticks_bars_and_dots_are_few_elements():
     fig, ax = subplots()
     ax.bar(range(50), range(50), color=BLUE)

@@ -54,8 +54,10 @@ def bound(cell):
         if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
             found.add(statement.name)
         elif not isinstance(statement, (ast.Import, ast.ImportFrom)):
+            inner = {node for part in ast.walk(statement) if isinstance(part, ast.comprehension)
+                     for node in ast.walk(part.target)}  # these names live in the comprehension alone
             found |= {node.id for node in ast.walk(statement)
-                      if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+                      if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node not in inner}
     return found
 
 

@@ -1,7 +1,7 @@
 """The committed chapters: their form. That they run and print what they say is nbval's part."""
 
-import ast
 import re
+import symtable
 
 import nbformat
 import notebooks
@@ -48,21 +48,20 @@ def is_folded(cell):
 
 
 def bound(cell):
-    """Return the names that a cell binds at its top level, but for modules and what they hold."""
-    found = set()
-    for statement in ast.parse(cell.source).body:
-        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
-            found.add(statement.name)
-        elif not isinstance(statement, (ast.Import, ast.ImportFrom)):
-            inner = {node for part in ast.walk(statement) if isinstance(part, ast.comprehension)
-                     for node in ast.walk(part.target)}  # these names live in the comprehension alone
-            found |= {node.id for node in ast.walk(statement)
-                      if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node not in inner}
-    return found
+    """Return the names that a cell binds for others, but for modules and what they hold."""
+    return {symbol.get_name() for symbol in symtable.symtable(cell.source, "cell", "exec").get_symbols()
+            if symbol.is_assigned() and not symbol.is_imported()}
 
 
 def used(cell):
-    return {node.id for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)}
+    """Return the names that a cell asks for, its own and those of other cells."""
+    def walk(table):
+        yield from (symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()
+                    and (symbol.is_global() or table.get_type() == "module"))
+        for inner in table.get_children():
+            yield from walk(inner)
+
+    return set(walk(symtable.symtable(cell.source, "cell", "exec")))
 
 
 @every_notebook

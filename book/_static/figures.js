@@ -105,7 +105,7 @@ function put(place, markup) {
 
 // A page can be linked to at a frame: #fig-name?width=512
 function follow() {
-  const [id, values] = decodeURI(location.hash.slice(1)).split("?"), place = document.getElementById(id);
+  const [id, values] = location.hash.slice(1).split("?"), place = document.getElementById(id);
   const box = values && place?.querySelector(".ntk-explore");
   if (!box) return;
   figures.get(box)(new URLSearchParams(values));

@@ -79,8 +79,11 @@ def curves(x, lines, *, xlabel, ylabel, ax=None, mark=None, **settings):
     x = _validate.array("x", x, ndim=1)
     _validate.require(lines, "lines must name at least one curve; got none")
     ax = subplots()[1] if ax is None else ax
-    looks = {name: look for name in lines for word, look in LOOKS.items() if re.search(rf"\b{word}s?\b", name)}
+    looks = {name: look for name, y in lines.items() for word, look in LOOKS.items()
+             if np.ndim(y) == 1 and re.search(rf"\b{word}s?\b", name)}
     taken = {look["color"] for look in looks.values()}
+    _validate.require(len(taken) == len(looks),
+                      f"lines must not name two curves that look alike; got {', '.join(looks)}")
     free = itertools.cycle([{"color": color, "linestyle": style} for color, style in
                             zip((BLUE, ORANGE, GREEN, PINK, GRAY), ("-", "--", "-.", ":", "-")) if color not in taken])
     for name, y in lines.items():

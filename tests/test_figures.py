@@ -255,6 +255,8 @@ def test_a_legend_stands_above_the_axes_where_it_fits():
 def test_curves_refuse_bad_input():
     with pytest.raises(ValueError, match=r"lines\['a'\] must have the shape of x, \(2,\), or \(k, 2\); got \(3,\)"):
         curves([1, 2], {"a": [1, 2, 3]}, xlabel="x", ylabel="y")
+    with pytest.raises(ValueError, match="two curves that look alike; got limit kernel, own kernel"):
+        curves([1, 2], {"limit kernel": [1, 2], "own kernel": [2, 3]}, xlabel="x", ylabel="y")
     with pytest.raises(ValueError, match="lines must name at least one curve"):
         curves([1, 2], {}, xlabel="x", ylabel="y")
 

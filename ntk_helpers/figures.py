@@ -47,12 +47,12 @@ class Figure(matplotlib.figure.Figure):
         return {"text/plain": repr(self), "image/png": buffer.getvalue()}
 
 
-def subplots(rows=1, columns=1, size=(4.6, 3.2), **options):
+def subplots(rows=1, columns=1, size=(4.4, 3.1), **options):
     """Return a figure and its grid of axes in house style (which becomes matplotlib's style from here on).
 
     ``size`` is width and height in inches, ``options`` are those of :meth:`matplotlib.figure.Figure.subplots`
     (``sharex``, ``width_ratios``, ...). A column of the book is 6 inches wide; on a phone, where panels stand one below
-    the other, text stays readable in panels of up to 4.6 inches. Margins are fixed: frames of an interactive figure do
+    the other, text stays readable in panels of up to 4.4 inches. Margins are fixed: frames of an interactive figure do
     not jump, and drawing takes half the time that a layout engine needs.
     """
     matplotlib.rcParams.update(_STYLE)
@@ -131,8 +131,8 @@ def legend(ax, **options):
 def svg(fig):
     """Return a figure as SVG text, a drawing for each panel, for :func:`inline_svg` to put into a page."""
     drawn = panels(fig)
-    drawings = [_svg.tag(panel, _content(panel.parts.values())) for panel in drawn]
-    return f'<svg xmlns="http://www.w3.org/2000/svg" data-look="{layout(fig, drawn)}">{"".join(drawings)}</svg>'
+    drawings = assemble((panel, panel.parts.values()) for panel in drawn)
+    return f'<svg xmlns="http://www.w3.org/2000/svg" data-look="{layout(fig, drawn)}">{drawings}</svg>'
 
 
 def panels(fig):
@@ -147,10 +147,15 @@ def layout(fig, drawn):
     return f"--columns:{' '.join(f'{width:g}fr' for width in widths)};max-width:{sum(widths) / 10:.4g}rem"
 
 
-def _content(parts):
-    """Return elements as one text, after all that they refer to."""
-    before, after = zip(*parts)
-    return "".join(dict.fromkeys(before)) + "".join(after)
+def assemble(contents):
+    """Return the drawings of panels as one text; a panel comes with pairs of what an element refers to, and itself."""
+    known, drawings = {""}, []
+    for panel, parts in contents:
+        before, after = zip(*parts)
+        new = dict.fromkeys(definition for definition in before if definition not in known)
+        known |= set(new)
+        drawings.append(_svg.tag(panel, "".join(new) + "".join(after)))
+    return "".join(drawings)
 
 
 def inline_svg(text, alt, prefix):

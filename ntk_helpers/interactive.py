@@ -12,7 +12,7 @@ from html import escape
 import matplotlib.figure
 import numpy as np
 
-from . import _svg, _validate, figures
+from . import _validate, figures
 
 _GREEK = dict(zip("alpha beta gamma delta epsilon eta theta kappa lambda mu rho sigma tau phi".split(),
                   "αβγδεηθκλμρστφ"))
@@ -111,28 +111,29 @@ class explore:
             _validate.require([panel.box for panel in drawn] == [panel.box for panel in first], "draw must draw the "
                               f"same panels in each frame; those of {self.name} differ at {self._now(labels)}")
 
-        table, rows, drawings = {"": 0}, {labels: [] for labels in everything}, []
+        table, rows, contents = {"": 0}, {labels: [] for labels in everything}, []
         for number, panel in enumerate(first):
-            across = {labels: drawn[number].parts for labels, drawn in frames.items()}
-            before, content = {}, []
+            across, content = {labels: drawn[number].parts for labels, drawn in frames.items()}, []
             for key in _merged(list(parts) for parts in across.values()):
                 each = {labels: parts.get(key, ("", "")) for labels, parts in across.items()}
-                before |= dict.fromkeys(definition for definition, _ in each.values())
-                markup = {labels: figures.prefix_ids(text, prefix) for labels, (_, text) in each.items()}
+                content += [(definition, "") for definition in dict.fromkeys(before for before, _ in each.values())]
+                markup = {labels: text for labels, (_, text) in each.items()}
                 if len(set(markup.values())) == 1:
-                    content.append(markup[start])
+                    content.append(("", markup[start]))
                     continue
                 moved = next(labels for labels in everything if markup[labels] != markup[start])
                 _validate.require(not self.same_axes or key[1] not in _FIXED,
                                   f"axes and legend must stay put between frames; those of {self.name} differ at "
-                                  f"{self._now(moved)}: {each[start][1]} is {each[moved][1]}. Set limits and ticks, or "
+                                  f"{self._now(moved)}: {markup[start]} is {markup[moved]}. Set limits and ticks, or "
                                   "say same_axes=False and tell readers that the axes move")
-                content.append(f"<g data-part>{markup[start]}</g>")
+                content.append(("", f"<g data-part>{markup[start]}</g>"))
                 for labels, text in markup.items():
                     rows[labels].append(table.setdefault(text, len(table)))
-            drawings.append(_svg.tag(panel, figures.prefix_ids("".join(before), prefix) + "".join(content)))
+            contents.append((panel, content))
+        drawings = figures.prefix_ids(figures.assemble(contents), prefix)
 
-        data = {"seen": " ".join(self.seen.split()), "parts": list(table), "frames": [rows[key] for key in everything],
+        data = {"seen": " ".join(self.seen.split()), "parts": [figures.prefix_ids(text, prefix) for text in table],
+                "frames": [rows[key] for key in everything],
                 "controls": [{"key": name, "name": _plain(name), "html": _typeset(name), "labels": list(values),
                               "slider": _is_scale(values), "start": list(values).index(self.start[name])}
                              for name, values in self.controls.items()]}
@@ -140,7 +141,7 @@ class explore:
         name = f"interactive figure: {self.name.replace('_', ' ')}"
         return (f'<div class="ntk-explore" role="group" aria-label="{escape(name)}">'
                 f'<div class="panels" role="img" aria-label="{escape(alt)}" style="{figures.layout(fig, first)}">'
-                f'{"".join(drawings)}</div><p class="ntk-now">{escape(self._now(start))}</p>'
+                f'{drawings}</div><p class="ntk-now">{escape(self._now(start))}</p>'
                 f'<script type="application/json">{_json(data)}</script></div>')
 
 

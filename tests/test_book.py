@@ -225,6 +225,7 @@ def test_the_whole_book_is_one_page(built):
     soup = BeautifulSoup(pdf.compose({}), "html.parser")
     ids = Counter(tag["id"] for tag in soup.find_all(id=True))
     assert set(ids.values()) == {1}
+    assert not set(re.findall(r"url\(#([^)]+)\)", str(soup))) - set(ids)
     assert not [link["href"] for link in soup.select("a[href^='#']") if link["href"][1:] not in ids]
     assert not soup.select("a[href*='.html']:not([href*='://']), script, details")
     sections = [section["id"] for section in soup.select("section.page")]
@@ -381,15 +382,15 @@ def test_a_first_visit_is_light(book, name):
 def test_a_figure_is_linked_to_played_and_pointed_at(browser, built):
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     tab = context.new_page()
-    tab.goto(f"{HTML.as_uri()}/{MOVING}.html#fig-dd-toy?features=10")
+    tab.goto(f"{HTML.as_uri()}/{MOVING}.html#fig-dd-toy?p=10")
     figure = tab.locator("#fig-dd-toy")
-    assert figure.locator(".ntk-now").text_content() == "features 10"
+    assert figure.locator(".ntk-now").text_content() == "p 10"
     assert abs(figure.bounding_box()["y"]) < 200
     slider = figure.locator("input")
     paths = "figure => [...figure.querySelectorAll('[data-part] > path')].map(e => getComputedStyle(e).d)"
     before = figure.evaluate(paths)
     slider.press("ArrowRight")
-    assert tab.url.endswith("#fig-dd-toy?features=12")
+    assert tab.url.endswith("#fig-dd-toy?p=12")
     tab.wait_for_timeout(100)
     between = figure.evaluate(paths)
     tab.wait_for_timeout(500)
@@ -411,10 +412,10 @@ def test_a_figure_is_linked_to_played_and_pointed_at(browser, built):
 
     slider.press("End")
     figure.locator("button").click()
-    assert figure.locator(".ntk-now").text_content() == "features 2", "from the last value it begins again"
+    assert figure.locator(".ntk-now").text_content() == "p 2", "from the last value it begins again"
     figure.locator("button").click()
-    tab.goto(f"{HTML.as_uri()}/{MOVING}.html#fig-dd-toy?features=7&more=1")
-    assert figure.locator(".ntk-now").text_content() == "features 2", "what is not there changes nothing"
+    tab.goto(f"{HTML.as_uri()}/{MOVING}.html#fig-dd-toy?p=7&more=1")
+    assert figure.locator(".ntk-now").text_content() == "p 2", "what is not there changes nothing"
     context.close()
 
 
@@ -487,6 +488,7 @@ def test_search_page(browser, site, opened):
     base = site if opened == "from a server" else f"{HTML.as_uri()}/"
     with Visit(browser, base, f"{TOC['root']}.html") as visit:
         tab = visit.tab
+        tab.set_viewport_size({"width": WIDTHS[1], "height": 900})
         tab.locator("button.search-button-field").click()
         tab.keyboard.type("sigma_w")
         tab.keyboard.press("Enter")
@@ -543,7 +545,7 @@ def cut_off(tab):
     return tab.evaluate("""async () => {
         const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
         await frame(); await frame();  // what scrolls is looked for once it is laid out
-        const width = document.documentElement.clientWidth, article = document.querySelector("article");
+        const width = document.documentElement.clientWidth, article = document.querySelector("article, main");
         const edge = article.getBoundingClientRect().right, wrong = [];
         const tell = (what, e) => wrong.push(`${width} px, ${what}: ${e.outerHTML.slice(0, 200)}`);
         if (document.documentElement.scrollWidth > width) tell("the page scrolls sideways", document.body);
@@ -599,7 +601,8 @@ def light_cards(tab):
 def small_print(tab):
     """On a phone, too, the text of a figure can be read."""
     return tab.evaluate("""() => [...document.querySelectorAll(".panels > svg text")]
-        .filter(e => e.getCTM() && parseFloat(getComputedStyle(e).fontSize) * e.getCTM().a < 10.95)
+        .filter(e => e.checkVisibility())
+        .filter(e => parseFloat(getComputedStyle(e).fontSize) * Math.hypot(e.getScreenCTM().a, e.getScreenCTM().b) < 11)
         .map(e => `${innerWidth} px, the text of a figure is small: ${e.outerHTML}`).slice(0, 5)""")
 
 

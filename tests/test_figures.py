@@ -184,10 +184,17 @@ def test_inline_svg_can_share_a_page():
         assert set(re.findall(r"url\(#([^)]+)\)", str(soup))) == own
         picture = soup.select_one(".panels")
         assert picture["role"] == "img" and picture["aria-label"] == 'up "and" <away>'
-        assert picture["style"] == "--columns:331.2fr;max-width:33.12rem"  # of 4.6 inches
-        assert picture.svg["viewbox"] == "0 0 331.2 230.4"
+        assert picture["style"] == "--columns:316.8fr;max-width:31.68rem"  # of 4.4 inches
+        assert picture.svg["viewbox"] == "0 0 316.8 223.2"
     with pytest.raises(ValueError, match="alt must say what the figure shows"):
         inline_svg(svg(fig), " ", "a")
+
+
+def test_what_panels_share_is_defined_once():
+    fig, axes = subplots(1, 2, size=(6.6, 3.2))
+    for ax in axes:
+        dots(ax, [1], [1])
+    assert svg(fig).count("<marker id=") == 1
 
 
 def test_panels_cover_the_figure_without_overlap():

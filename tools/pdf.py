@@ -51,6 +51,11 @@ def read(page):
     return article, solutions
 
 
+def within(page, tag):
+    """Return the text of a part of a page; drawings refer to what they share by its new name."""
+    return str(tag).replace("url(#", f"url(#{place(page, '')}--")
+
+
 def title(article):
     """Return the first heading of an article, as HTML."""
     return copy.copy(article.h1).decode_contents()
@@ -69,12 +74,12 @@ def compose(numbers):
 
     def add(page):
         article, solutions = read(page)
-        pages.append(str(article))
+        pages.append(within(page, article))
         contents.append(entry(place(page), title(article), numbers, "page"))
         for heading in article.select("section > h2"):
             contents.append(entry(heading.parent["id"], heading.decode_contents(), numbers, "section"))
         if solutions:
-            at_the_end.append(f"<h2>{title(article)}</h2>" + "".join(map(str, solutions)))
+            at_the_end.append(f"<h2>{title(article)}</h2>" + "".join(within(page, tag) for tag in solutions))
 
     add(toc["root"])
     for part in toc["parts"]:

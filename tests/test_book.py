@@ -387,7 +387,8 @@ def test_a_figure_is_linked_to_played_and_pointed_at(browser, built):
     assert figure.locator(".ntk-now").text_content() == "p 10"
     assert abs(figure.bounding_box()["y"]) < 200
     slider = figure.locator("input")
-    paths = "figure => [...figure.querySelectorAll('[data-part] > path')].map(e => getComputedStyle(e).d)"
+    paths = """figure => [...figure.querySelectorAll("[data-part] > path")].map(path =>
+        getComputedStyle(path).d.replace(/[\\d.]+/g, number => Number(number).toFixed(1)))"""
     before = figure.evaluate(paths)
     slider.press("ArrowRight")
     assert tab.url.endswith("#fig-dd-toy?p=12")
@@ -545,7 +546,8 @@ def cut_off(tab):
     return tab.evaluate("""async () => {
         const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
         await frame(); await frame();  // what scrolls is looked for once it is laid out
-        const width = document.documentElement.clientWidth, article = document.querySelector("article, main");
+        const width = document.documentElement.clientWidth;
+        const article = document.querySelector("article") ?? document.querySelector("main");
         const edge = article.getBoundingClientRect().right, wrong = [];
         const tell = (what, e) => wrong.push(`${width} px, ${what}: ${e.outerHTML.slice(0, 200)}`);
         if (document.documentElement.scrollWidth > width) tell("the page scrolls sideways", document.body);

@@ -177,8 +177,8 @@ assert 7.2 < _ratio < 10.8, f"width 1: E f⁴ / (E f²)² is {_ratio:.2f}, shoul
 _angle = np.linspace(0, np.pi, 90)
 _circle = np.stack([np.cos(_angle), np.sin(_angle)], axis=1)
 _narrow, _wide = (sample_outputs(np.random.default_rng(2), _circle, width, 5) for width in (3, 300))
-curves(np.degrees(_angle), {f"_{i}": f for i, f in enumerate(_narrow)} | {f"network {i}, width 300": f for i, f in enumerate(_wide)},
-       xlabel="angle in degrees (gray: width 3)", ylabel="f")
+curves(np.degrees(_angle), {"width 3": _narrow} | {f"width 300, draw {i}": f for i, f in enumerate(_wide, 1)},
+       xlabel="angle in degrees", ylabel="f")
 
 # %% [markdown]
 # ## 5. The posterior (4 points)

@@ -15,7 +15,7 @@ def chapter_rng():
     return np.random.default_rng(int(seed))
 
 
-def claim(statement, measured, expected=None, *, within=None, at_most=None, at_least=None, digits=3):
+def claim(statement, measured, expected=None, *, within=None, at_most=None, at_least=None, rival=None, digits=3):
     r"""Check a statement against a measured number, and print one line.
 
     Either ``expected`` (what theory says) with the absolute tolerance ``within``: the claim is
@@ -24,6 +24,9 @@ def claim(statement, measured, expected=None, *, within=None, at_most=None, at_l
     nonzero values below 1e-8 in size as ``< 1e-8``, so that rounding errors do not change the page. A claim that does
     not hold raises AssertionError with the line, crossed, as its message; a number that is missing, NaN or infinite, or
     bounds that contradict each other, ValueError.
+
+    ``rival`` is what would be measured if the rival that the statement names were right (another rate, no effect at
+    all). Bounds that it satisfies do not tell the two apart: ValueError.
     """
     _validate.require(isinstance(statement, str) and statement.strip(),
                       f"statement must be a non-empty string; got {statement!r}")
@@ -49,9 +52,26 @@ def claim(statement, measured, expected=None, *, within=None, at_most=None, at_l
     else:
         shown = f"{measured:.{digits}g}"
     line = f"{statement}: {shown} ({wanted})" if digits else f"{statement}: {wanted}"
+    if rival is not None:
+        _validate.require(not low <= _validate.number("rival", rival) <= high,
+                          f"rival must violate the bounds of the claim; got {rival} ({wanted}) for {statement}")
     if not low <= measured <= high:
         raise AssertionError(f"✗ {line}; measured {measured!r}")  # rounding must not hide the difference
     print(f"✓ {line}")
+
+
+def verify(statement, error, at_most=1e-12):
+    """Check code against an identity, and print one line: it is no claim, as it says nothing about the world.
+
+    ``error`` is a number or an array of up to three axes; its largest entry in size may be ``at_most``, which rounding
+    explains. Where it is larger, the line, crossed, is the message of an AssertionError.
+    """
+    error = _validate.array("error", error, ndim=(0, 1, 2, 3))
+    at_most = _validate.number("at_most", at_most, at_least=0)
+    largest = float(np.abs(error).max())
+    if largest > at_most:
+        raise AssertionError(f"✗ {statement}; the error is {largest:.3g} (at most {at_most:.4g})")
+    print(f"= {statement}, up to rounding")
 
 
 def log_slope(x, y):

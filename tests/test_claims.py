@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ntk_helpers import chapter_rng, claim, log_slope
+from ntk_helpers import chapter_rng, claim, log_slope, verify
 
 
 def test_a_claim_that_holds_prints_one_line(capsys):
@@ -50,6 +50,23 @@ def test_a_claim_that_fails_raises_and_prints_nothing(capsys, measured, bounds):
     with pytest.raises(AssertionError, match="✗ x: .*measured " + repr(measured).replace("+", r"\+")):
         claim("x", measured, **bounds)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("bounds", [{"expected": -0.5, "within": 0.4}, {"at_most": 0}, {"at_least": -2}])
+def test_bounds_that_the_rival_satisfies_are_refused(bounds):
+    with pytest.raises(ValueError, match="rival must violate the bounds of the claim; got -0.25 .* for a slope"):
+        claim("a slope", -0.5, rival=-0.25, **bounds)
+    claim("a slope", -0.5, -0.5, within=0.1, rival=-0.25)
+
+
+def test_code_is_verified_apart_from_claims(capsys):
+    verify("both agree", np.array([[1e-14, -2e-13]]))
+    verify("both agree", 0.0, at_most=0)
+    assert capsys.readouterr().out == "= both agree, up to rounding\n" * 2
+    with pytest.raises(AssertionError, match=r"✗ both agree; the error is 2e-12 \(at most 1e-12\)"):
+        verify("both agree", [0, -2e-12])
+    with pytest.raises(ValueError, match="error must be finite"):
+        verify("both agree", np.nan)
 
 
 def test_the_bound_itself_is_within_the_claim():

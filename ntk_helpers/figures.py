@@ -122,8 +122,13 @@ def legend(ax, **options):
     if len(ax.get_legend_handles_labels()[0]) < 2:
         return
     if "loc" not in options:
-        row = ax.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=9, borderaxespad=0, **options)
-        if row.get_window_extent().width <= ax.bbox.width + 0.1 * ax.figure.dpi:
+        above = {"ncols": 9, "borderaxespad": 0} | options
+        row = ax.legend(loc="lower left", bbox_to_anchor=(0, 1.01), **above)
+        too_wide = row.get_window_extent().width - ax.bbox.width
+        if too_wide <= 0:
+            return
+        if too_wide <= _MARGINS["left"] * ax.figure.dpi:  # it may begin over the labels of the axis
+            ax.legend(loc="lower right", bbox_to_anchor=(1, 1.02), **above)
             return
     ax.legend(**{"loc": "upper right"} | options)
 

@@ -253,6 +253,9 @@ def test_a_thing_looks_the_same_in_every_figure():
 def test_a_legend_stands_above_the_axes_where_it_fits():
     short = curves([1, 2], {"a": [1, 2], "b": [2, 1]}, xlabel="x", ylabel="y").axes[0]
     assert short.get_legend().get_window_extent().y0 >= short.bbox.y1
+    wide = curves([1, 2], {"a" * 18: [1, 2], "b" * 14: [2, 1]}, xlabel="x", ylabel="y").axes[0]
+    box = wide.get_legend().get_window_extent()
+    assert box.y0 >= wide.bbox.y1 and 0 <= box.x0 < wide.bbox.x0 and box.x1 <= wide.bbox.x1 + 1, "over the labels"
     long = curves([1, 2], {"a" * 40: [1, 2], "b" * 40: [2, 1]}, xlabel="x", ylabel="y").axes[0]
     assert long.get_legend().get_window_extent().y1 <= long.bbox.y1
     legend(short, loc="lower right")

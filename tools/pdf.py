@@ -22,6 +22,17 @@ PDF = notebooks.ROOT / "_build" / "road-to-ntk.pdf"
 REMOVED = ("script, .headerlink, details.hide, .copybtn, .footer-article, .prev-next-area, nav, "
            "#searchbox, .road .pending")
 
+STYLES = """
+header { height: 240mm; padding-top: 80mm; text-align: center; }
+.page, .contents, .part { break-before: page; }
+.part { padding-top: 90mm; text-align: center; }
+.contents p { display: flex; gap: 1rem; margin: 0; break-inside: avoid; }
+.contents a { flex: 1; color: inherit; text-decoration: none; }
+.contents .contents-part { margin-top: 1rem; font-weight: 700; }
+.contents .contents-page { margin-top: .4rem; }
+.contents .contents-section { padding-left: 2rem; font-size: .9rem; }
+"""
+
 
 def place(page, fragment=""):
     """Return the anchor in the book of an anchor of a page."""
@@ -90,7 +101,7 @@ def compose(numbers):
     contents.append(entry("solutions", "Solutions of the exercises", numbers, "part"))
     return f"""<!DOCTYPE html>
 <html lang="en" data-theme="light" data-content_root=""><head><meta charset="utf-8"><title>{config["title"]}</title>
-<link rel="stylesheet" href="_static/book.css"></head><body class="whole-book"><main class="bd-content">
+<link rel="stylesheet" href="_static/book.css"><style>{STYLES}</style></head><body><main class="bd-content">
 <header><h1>{config["title"]}</h1><p>{config["author"]}</p>{config["html"]["extra_footer"]}</header>
 <section class="contents"><h1>Contents</h1>{"".join(contents)}</section>
 {"".join(pages)}

@@ -368,6 +368,21 @@ def test_what_is_alike_on_all_pages(browser, site, mode):
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize("planted, found", [
+    ("<p>It is <math><mtext>" + "x" * 200 + "</mtext></math>.</p>", "a formula sticks out"),
+    ("<div class='highlight'><pre tabindex='0'>" + "x" * 120 + "</pre></div>", "a line of code is too long"),
+    ("<div style='overflow: hidden; white-space: nowrap'>" + "x " * 200 + "</div>", "cut off"),
+    ("<div style='overflow: auto; white-space: nowrap'>" + "x " * 200 + "</div>", "the keyboard cannot scroll"),
+    ("<div style='width: 3000px; height: 1em'></div>", "the page scrolls sideways")])
+def test_what_is_cut_off_is_found(browser, built, planted, found):
+    with Visit(browser, f"{HTML.as_uri()}/", "book/bibliography.html") as visit:
+        visit.tab.set_viewport_size({"width": 1280, "height": 900})
+        assert not cut_off(visit.tab)
+        visit.tab.evaluate("html => document.querySelector('article section').insertAdjacentHTML('beforeend', html)",
+                           planted)
+        assert any(found in line for line in cut_off(visit.tab))
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_first_visit_is_light(book, name):
     page = f"{name}.html"

@@ -139,7 +139,8 @@ class explore:
                              for name, values in self.controls.items()]}
         alt = f"{data['seen']} Now: {self._now(start)}."
         name = f"interactive figure: {self.name.replace('_', ' ')}"
-        return (f'<div class="ntk-explore" role="group" aria-label="{escape(name)}">'
+        return (f'<div class="ntk-explore" role="group" aria-label="{escape(name)}" '
+                f'style="--controls:{len(self.controls)}">'
                 f'<div class="panels" role="img" aria-label="{escape(alt)}" style="{figures.layout(fig, first)}">'
                 f'{drawings}</div><p class="ntk-now">{escape(self._now(start))}</p>'
                 f'<script type="application/json">{_json(data)}</script></div>')

@@ -370,7 +370,7 @@ def test_what_is_alike_on_all_pages(browser, site, mode):
 
 @pytest.mark.parametrize("planted, found", [
     ("<p>It is <math><mtext>" + "x" * 200 + "</mtext></math>.</p>", "a formula sticks out"),
-    ("<div class='highlight'><pre tabindex='0'>" + "x" * 120 + "</pre></div>", "a line of code is too long"),
+    ("<div class='highlight'><pre tabindex='0'>" + "x" * 200 + "</pre></div>", "a line of code is too long"),
     ("<div style='overflow: hidden; white-space: nowrap'>" + "x " * 200 + "</div>", "cut off"),
     ("<div style='overflow: auto; white-space: nowrap'>" + "x " * 200 + "</div>", "the keyboard cannot scroll"),
     ("<div style='width: 3000px; height: 1em'></div>", "the page scrolls sideways")])
@@ -380,7 +380,8 @@ def test_what_is_cut_off_is_found(browser, built, planted, found):
         assert not cut_off(visit.tab)
         visit.tab.evaluate("html => document.querySelector('article section').insertAdjacentHTML('beforeend', html)",
                            planted)
-        assert any(found in line for line in cut_off(visit.tab))
+        told = cut_off(visit.tab)
+    assert any(found in line for line in told), told
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -30,8 +30,9 @@ except RuntimeError as error:  # Sphinx has told the cause already, with its tra
 
 def setup_hash():
     """Return a hash of what Sphinx does not watch, but every page depends on."""
-    files = [ROOT / name for name in ("_config.yml", "_toc.yml", "requirements.txt", "book/references.bib")]
-    return notebooks.hash_files([*files, *(ROOT / "tools").glob("*.py")], sys.version_info[:2])
+    files = [ROOT / name for name in ("_config.yml", "_toc.yml", "requirements.txt")]
+    files += [*(ROOT / "tools").glob("*.py"), *(ROOT / "book").glob("*.bib")]
+    return notebooks.hash_files(files, sys.version_info[:2])
 
 
 def build():

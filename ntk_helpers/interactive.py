@@ -100,7 +100,7 @@ class explore:
         return ipywidgets.VBox([picture, *widgets.values()])
 
     def _render(self):
-        """Return the frame of the start, and what other frames have in place of its parts, for road.js to put there."""
+        """Return the frame of the start, and what other frames have in place of its parts, for figures.js to put."""
         everything = [tuple(labels) for labels in itertools.product(*self.controls.values())]
         start, prefix = tuple(self.start.values()), "f" + hashlib.sha256(f"{self}{self.seen}".encode()).hexdigest()[:9]
         fig = self.frame(start)

@@ -34,6 +34,8 @@ class Nonlinearity:
     def __post_init__(self):
         for part in ("phi", "derivative"):
             _validate.require(callable(getattr(self, part)), f"{part} must be a function; got {getattr(self, part)!r}")
+            if self.dual is None:  # a user's; the package's own stay unused while it is imported
+                _validate.elementwise(part, getattr(self, part))
         _validate.number("tolerance", self.tolerance, above=0)
         _validate.number("tame", self.tame, at_least=0)
         if self.dual is None:

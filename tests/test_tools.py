@@ -140,8 +140,9 @@ def test_without_a_suitable_python_it_says_which_are(project):
     uv.parent.mkdir()
     uv.write_text(f"#!/bin/sh\necho {sys.executable}\n")
     uv.chmod(0o755)
-    file.write_text(file.read_text().replace('("4.1",)', '("4.1", "%d.%d")' % sys.version_info[:2]).replace(
-        "[(sys.executable,)]", "[('no-python',)]"))
+    this = ".".join(map(str, sys.version_info[:2]))
+    file.write_text(file.read_text().replace('("4.1",)', f'("4.1", "{this}")')
+                    .replace("[(sys.executable,)]", "[('no-python',)]"))
     result = bootstrap(project, PATH=str(uv.parent))
     assert result.returncode == 0, result.stderr
     assert list((project / ".venv").rglob("tiny.py"))
@@ -266,6 +267,14 @@ def test_the_environment_of_a_chapter(book):
     notebook = notebooks_of(book).execute(chapter(book, "01-one", source), seed=7)
     threads = os.environ["OPENBLAS_NUM_THREADS"]  # set by conftest.py, if nobody else has
     assert notebook.cells[1].outputs[0].text == f"{book / 'book'} 1 {threads} 7\n"
+
+
+def test_a_chapter_draws_without_a_home(book):
+    chapter(book, "01-one", "import matplotlib.pyplot as plt\nplt.figure()")
+    environment = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR"}
+    result = subprocess.run([sys.executable, "tools/notebooks.py", "run"], cwd=book, text=True, capture_output=True,
+                            env=environment | {"HOME": os.devnull}, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 def test_a_failing_cell_ends_the_run_and_is_shown(book):

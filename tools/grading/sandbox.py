@@ -57,6 +57,7 @@ def write_kernelspec(runtime, limits, sandboxed):
     command = [sys.executable, str(KERNEL), "{connection_file}"]
     spec = {"display_name": "Python 3", "language": "python", "interrupt_mode": "message", "argv": command}
     if sandboxed:
+        environment["PYTHONPATH"] = str(notebooks.ROOT)  # where there is nothing inside but the package
         settings = [part for name, value in environment.items() for part in ("--setenv", name, value)]
         spec["argv"] = [*_bubblewrap("--bind", str(runtime), str(runtime)), *settings, *command]
     else:

@@ -1,4 +1,5 @@
 """One submission, in a process of its own: restore, run, score, feedback. Everything stays in the student's folder."""
+import hashlib
 import html
 import json
 import logging
@@ -9,6 +10,7 @@ import shutil
 import tempfile
 import threading
 import traceback
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -138,7 +140,30 @@ def _grade(job, folder):
     elif canary[1]:
         doubts.insert(0, f"replaced: {canary[1][:300]}")
     status = "review" if doubts else "graded"
-    return {"status": status, "reason": "; ".join(doubts + notes), "points": points, "manual_cells": needed}
+    return {"status": status, "reason": "; ".join(doubts + notes), "points": points, "manual_cells": needed,
+            **about_questions(done)}
+
+
+def about_questions(done):
+    """Return what the report of the class wants to know, by question: time, messages of tests, answers."""
+    seconds, messages, answers, words = {}, {}, {}, {}
+    for cell in done.cells:
+        about = cell.metadata.get("nbgrader", {})
+        if cell.id == "integrity" or not (about.get("grade") or about.get("solution")):
+            continue
+        question = question_of(cell.id)
+        if about.solution:
+            answers[question] = cell.source
+            if cell.cell_type == "markdown":
+                words[question] = hashlib.sha256(cell.source.strip().encode()).hexdigest()
+        if cell.cell_type == "code":
+            times = [datetime.fromisoformat(time) for time in cell.metadata.get("execution", {}).values()]
+            seconds[question] = seconds.get(question, 0.0) + (max(times) - min(times)).total_seconds() if times else 0.0
+            printed = "".join(output.get("text", "") for output in cell.outputs).splitlines()
+            raised = [output.evalue for output in cell.outputs if output.output_type == "error"]
+            messages.setdefault(question, []).extend([line for line in printed if line[:1] in "☐✗"] + raised)
+    return {"seconds": seconds, "messages": {name: told for name, told in messages.items() if told},
+            "answers": answers, "words": words}
 
 
 def restore(notebook, release):

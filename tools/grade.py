@@ -3,23 +3,27 @@
     python tools/grade.py ps3-ntk submissions.zip
 
 Writes grades/ps3-ntk/: marks.csv, feedback/STUDENT.html, manual.csv (points that only a human can give: fill it in and
-start again), canvas.csv and moodle.csv. What is done already is not done again. The inbox is only read.
+start again), a table for the learning platform, report.html, similar.csv, changes.txt. What is done already is not done
+again. The inbox is only read.
 """
 import argparse
 import hashlib
+import json
 import os
 import re
 import shutil
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
 import notebooks
 import problem_sets
-from grading import intake, marks, sandbox, student
+from grading import exports, intake, kernel, marks, report, sandbox, similar, student, tables
 
 GRADES = notebooks.ROOT / "grades"
 
@@ -27,8 +31,8 @@ GRADES = notebooks.ROOT / "grades"
 def course_of(name, folder):
     """Make the release and the gradebook of a set with nbgrader; return the folder and a hash of what grades."""
     text = notebooks.file_text(problem_sets.source(name))
-    tools = [*Path(student.__file__).parent.glob("*.py"), notebooks.ROOT / "tools" / "problem_sets.py",
-             *(notebooks.ROOT / "ntk_helpers").glob("*.py")]
+    tools = [*(Path(module.__file__) for module in (intake, kernel, sandbox, student, problem_sets)),
+             *sorted((notebooks.ROOT / "ntk_helpers").glob("*.py"))]
     key = notebooks.hash_files(tools, text)
     course = folder / "course"
     if not (course / key).exists():
@@ -54,15 +58,15 @@ def _generate(name, course):
     GenerateAssignment(coursedir=directory, config=settings).start()
 
 
-def key_of(submission, key):
-    """Return a hash of what was handed in and of what grades it."""
-    result = hashlib.sha256(key.encode())
+def hash_of(submission):
+    """Return a hash of what was handed in."""
+    result = hashlib.sha256()
     for file in submission.files:
         try:
             content = file.read()
         except (intake.Ungradable, OSError) as error:
             content = str(error).encode()
-        result.update(repr((file.name, file.member)).encode() + hashlib.sha256(content).digest())
+        result.update(repr((file.name, file.member, file.time)).encode() + hashlib.sha256(content).digest())
     return result.hexdigest()
 
 
@@ -137,49 +141,163 @@ def excess(pid, folder, limits, seconds):
     return f"stopped: wrote more than {limits.folder >> 20} MB" if written > limits.folder else ""
 
 
-def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True):  # noqa: B008
-    """Grade an inbox into `folder`; return the rows of marks.csv."""
-    import multiprocessing
+def clean(folder):
+    """Remove what a run that was killed left in the system's temporary folder."""
+    for place in folder.glob("students/*/runtime"):
+        runtime = Path(place.read_text())
+        if runtime.parent in (Path("/tmp"), Path(tempfile.gettempdir())):
+            shutil.rmtree(runtime, ignore_errors=True)
+        place.unlink()
 
+
+def handed_in(folder):
+    """Return what is known from earlier runs of each student that has a result: {student: dictionary}."""
+    known = {}
+    for path in folder.glob("students/*/handed-in.json"):
+        with suppress(OSError, ValueError):
+            about = json.loads(path.read_text(encoding="utf-8"))
+            if student.read_result(path.parent):
+                known[about["student"]] = about
+    return known
+
+
+def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, *,  # noqa: B008
+          rule=marks.Rule(), only=(), anonymous=False, roster=None, item=""):  # noqa: B008
+    """Grade an inbox into `folder`; return the rows of marks.csv."""
     folder.mkdir(parents=True, exist_ok=True)
+    clean(folder)
     course, key = course_of(name, folder)
     points = marks.questions(nbformat.read(course / "source" / name / f"{name}.ipynb", as_version=4))
-    submissions = intake.collect(inbox)
-    manual = marks.read_manual(folder / "manual.csv", points, {one.student for one in submissions})
+    found, before = intake.collect(inbox, name), handed_in(folder)
+    for path, why in found.aside:
+        print(f"Left aside: {path} ({why}).")
+    names = marks.Names(folder, anonymous, {*before, *(one.student for one in found.submissions)})
+    submissions = found.submissions
+    if only:
+        wanted = {names.real(text) for text in only}
+        submissions = [one for one in submissions if one.student in wanted]
+        if len(submissions) < len(wanted):
+            raise FileNotFoundError(f"{inbox} does not hold all of: {', '.join(only)}")
+        for one in submissions:
+            (folder / "students" / folder_of(one.student) / "result.json").unlink(missing_ok=True)
+    manual = marks.read_manual(folder / "manual.csv", points, names)
+    people = before | {one.student: _about(one, roster) for one in submissions}
+
+    todo, again = [], {}
+    for one in submissions:
+        place, about = folder / "students" / folder_of(one.student), people[one.student]
+        place.mkdir(parents=True, exist_ok=True)
+        given, old = manual.given.get(one.student, {}), before.get(one.student)
+        if not old:
+            _remember(place, about, {})
+        elif old["files"] != about["files"]:
+            again[one.student], given = given, {}  # points for other answers: which of them stay is seen afterwards
+        key_of = hashlib.sha256(f"{key} {about['files']}".encode()).hexdigest()
+        todo.append(student.Job(name, one, str(course), str(place), key_of, given, limits, sandboxed))
+    for one in sorted(set(before) - {one.student for one in submissions}):
+        place = folder / "students" / folder_of(one)  # of an earlier inbox: there may be new points by hand
+        todo.append(student.Job(name, intake.Submission(one, before[one]["id"], ()), str(course), str(place),
+                                student.read_result(place)["key"], manual.given.get(one, {}), limits, sandboxed))
+    results = {job.submission.student: known for job in todo if (known := _done(job))}
+    print(f"{name}: {len(todo)} submissions, {len(results)} graded before.", flush=True)
+    results |= _run([job for job in todo if job.submission.student not in results], jobs, names)
+
+    outdated, kept = {}, []
+    for job in todo:
+        one = job.submission.student
+        if one in again:
+            same = _hashes(results[one])
+            keep = {question: value for question, value in again[one].items()
+                    if before[one]["answers"].get(question) == same.get(question)}
+            kept += [job._replace(manual=keep)] if keep else []
+            outdated[one] = {*again[one], marks.REVIEW, marks.LATE} - set(keep)
+            lost = "; points for answers that changed are asked for again" if len(keep) < len(again[one]) else ""
+            print(f"{names.shown(one)}: other files than before{lost}.")
+            manual.accepted.pop(one, None)
+            manual.late.pop(one, None)
+    results |= _run(kept, jobs, names)
+    rows = marks.table(results, points, people, manual, rule)
+    _write(name, folder, course, points, rows, results, names)
+    if not names.anonymous:
+        exports.write(folder, item or name, rows, people, sum(points.values()))
+        if roster:
+            unknown, absent = roster.fill(folder, item or name, rows, people)
+            print(f"{roster.path.name}: {len(absent)} of the class handed in nothing.")
+            if unknown:
+                print(f"Not in {roster.path.name}, or there more than once: {', '.join(unknown)}.", file=sys.stderr)
+    marks.ask_again(folder / "manual.csv", outdated, names)
+    marks.extend_manual(folder / "manual.csv", rows, points, names)
+    for one, result in results.items():  # at the very end: a run that is killed before finds it as it was
+        _remember(folder / "students" / folder_of(one), people[one], _hashes(result))
+    for warning in manual.warnings:
+        print(warning, file=sys.stderr)
+    return rows
+
+
+def _about(one, roster):
+    """Return what is to be remembered of a hand-in."""
+    about = {"student": one.student, "person": one.person, "id": one.id, "platform": one.platform, "late": one.late,
+             "time": one.time, "files": hash_of(one)}
+    return about | {"time": about["time"] or (roster.time(about) if roster else "")}
+
+
+def _remember(place, about, answers):
+    new = place / "handed-in.new"
+    new.write_text(json.dumps(about | {"answers": answers}, indent=1), encoding="utf-8")
+    new.replace(place / "handed-in.json")
+
+
+def _hashes(result):
+    """Return a hash of each answer."""
+    return {question: hashlib.sha256(text.strip().encode()).hexdigest()
+            for question, text in result.get("answers", {}).items()}
+
+
+def _done(job):
+    """Return the result of a job if nothing has changed since, or None."""
+    known = student.read_result(job.folder)
+    given = {question: list(value) for question, value in job.manual.items()}
+    return known if known and known["key"] == job.key and known["manual"] == given else None
+
+
+def _run(todo, jobs, names):
+    """Run jobs, some at once; return the results by student."""
+    import multiprocessing
+
     # A forked process is there at once, with everything imported; the server forks them from a clean state.
     context = multiprocessing.get_context("forkserver" if sys.platform != "win32" else "spawn")
     if sys.platform != "win32":
         os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # or the server does not find it, and keeps quiet
         context.set_forkserver_preload(["grading.student"])
-    todo, results = [], {}
-    for one in submissions:
-        place = folder / "students" / folder_of(one.student)
-        place.mkdir(parents=True, exist_ok=True)
-        job = student.Job(name, one, str(course), str(place), key_of(one, key), manual.get(one.student, {}), limits,
-                          sandboxed)
-        known = student.read_result(place)
-        given = {question: list(value) for question, value in job.manual.items()}
-        if known and known["key"] == job.key and known["manual"] == given:
-            results[one.student] = known
-        else:
-            todo.append(job)
-    print(f"{name}: {len(submissions)} submissions, {len(results)} graded before.", flush=True)
-    pool = ThreadPoolExecutor(jobs)
+    pool, results = ThreadPoolExecutor(jobs), {}
     try:
         running = {pool.submit(look_after, job, context): job for job in todo}
         for count, future in enumerate(as_completed(running), 1):
             job, (result, cpu) = running[future], future.result()
             results[job.submission.student] = result
-            print(f"{count:4} of {len(todo)}: {job.submission.student}: {result['status']}"
+            print(f"{count:4} of {len(todo)}: {names.shown(job.submission.student)}: {result['status']}"
                   f"{', ' if result['reason'] else ''}{result['reason']} ({cpu:.1f} s CPU)", flush=True)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+    return results
+
+
+def _write(name, folder, course, points, rows, results, names):
+    """Write feedback, marks, the report, and the table of answers that are alike."""
     feedback = folder / "feedback"
     feedback.mkdir(exist_ok=True)
-    for one in submissions:
-        place = folder_of(one.student)
-        shutil.copy(folder / "students" / place / "feedback.html", feedback / f"{place}.html")
-    return marks.write_all(folder, name, results, points, {one.student: one.id for one in submissions})
+    for one in results:
+        shown = names.shown(one)
+        for other in {one, names.numbers.get(one, one)} - {shown}:  # of a run with names, or with numbers
+            (feedback / f"{folder_of(other)}.html").unlink(missing_ok=True)
+        shutil.copy(folder / "students" / folder_of(one) / "feedback.html", feedback / f"{folder_of(shown)}.html")
+    changes = marks.write_marks(folder, rows, names)
+    if changes:
+        print(f"{len(changes)} rows of marks.csv are new or have changed: see {folder / 'changes.txt'}.")
+    report.write(folder / "report.html", name, rows, points, list(results.values()))
+    release = nbformat.read(course / "release" / name / f"{name}.ipynb", as_version=4)
+    alike = similar.pairs({names.shown(one): result.get("answers", {}) for one, result in results.items()}, release)
+    tables.write(folder / "similar.csv", list(alike[0]) if alike else ["student", "other"], alike)
 
 
 def main(arguments=None):
@@ -190,6 +308,15 @@ def main(arguments=None):
     parser.add_argument("--jobs", type=int, default=2, help="submissions at once (2)")
     parser.add_argument("--seconds", type=int, default=30, help="time limit of a cell (30)")
     parser.add_argument("--output", type=Path, default=GRADES, help="where the folder of the set is made (grades)")
+    parser.add_argument("--due", type=datetime.fromisoformat, metavar="TIME", help="2026-03-01T23:59, for example")
+    parser.add_argument("--grace", type=float, default=0, metavar="MINUTES", help="not late yet (0)")
+    parser.add_argument("--penalty", type=float, default=0, metavar="PERCENT",
+                        help="of the set's points, taken off for each day late that has begun (0)")
+    parser.add_argument("--student", action="append", default=[], help="grade this one again, and nobody else")
+    parser.add_argument("--anonymous", action="store_true", help="write numbers in place of names")
+    parser.add_argument("--roster", type=Path, metavar="FILE",
+                        help="the gradebook that your platform exports: is written again with the marks in it")
+    parser.add_argument("--item", default="", help="what the platform calls the mark (the set's name)")
     parser.add_argument("--no-sandbox", action="store_true",
                         help="run students' code unprotected, with your rights: for code that you trust")
     options = parser.parse_args(arguments)
@@ -200,8 +327,10 @@ def main(arguments=None):
     folder = options.output.resolve() / options.set
     try:
         rows = grade(options.set, options.inbox, folder, sandbox.Limits(cell=options.seconds), options.jobs,
-                     not options.no_sandbox)
-    except (problem_sets.Mistake, marks.BadTable, FileNotFoundError) as error:
+                     not options.no_sandbox, rule=marks.Rule(options.due, options.grace, options.penalty),
+                     only=options.student, anonymous=options.anonymous, item=options.item,
+                     roster=exports.Roster(options.roster) if options.roster else None)
+    except (problem_sets.Mistake, tables.BadTable, FileNotFoundError, PermissionError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -209,8 +338,8 @@ def main(arguments=None):
         return 130
     counts = {status: sum(row["status"] == status for row in rows) for row in rows for status in (row["status"],)}
     print(", ".join(f"{count} {status}" for status, count in sorted(counts.items())))
-    print(f"Marks: {folder / 'marks.csv'}. To be graded by hand: {sum(bool(row['needs-manual']) for row in rows)} "
-          f"students, in {folder / 'manual.csv'}.")
+    print(f"Marks: {folder / 'marks.csv'}. To be graded or decided by hand: "
+          f"{sum(bool(row['needs-manual']) for row in rows)} students, in {folder / 'manual.csv'}.")
     return 0
 
 

@@ -97,10 +97,10 @@ def write_result(folder, result):
 
 def _grade(job, folder):
     """Return status, reason and points by cell."""
-    notebook, notes = intake.notebook(job.submission, job.set)
     release = nbformat.read(Path(job.course, "release", job.set, f"{job.set}.ipynb"), as_version=4)
-    notebook, restored, doubts = restore(notebook, release)
-    notes += restored
+    notebook, notes, doubts = intake.notebook(job.submission, job.set, release)
+    notebook, restored, more = restore(notebook, release)
+    notes, doubts = notes + restored, doubts + more
     path = folder / "submitted" / STUDENT / job.set / f"{job.set}.ipynb"
     path.parent.mkdir(parents=True)
     path.write_text(notebooks.file_text(notebook), encoding="utf-8")

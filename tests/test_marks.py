@@ -8,6 +8,7 @@ from datetime import datetime
 
 import grade
 import nbformat
+import psutil
 import pytest
 from bs4 import BeautifulSoup
 from classroom import _zip
@@ -498,3 +499,15 @@ def test_a_run_that_was_killed_before_anything_was_written_is_not_forgotten(clas
         patched.setattr(grade.marks, "table", stop)
         classroom({"ada": ("words", "graded")})
     assert sorted(classroom({"bob": ("late", "graded")})[0]) == ["ada", "bob"]
+
+
+def test_two_runs_at_once(tmp_path):
+    with grade.alone(tmp_path), grade.alone(tmp_path):
+        pass
+    parent = psutil.Process().parent()
+    (tmp_path / "running").write_text(f"{parent.pid} {parent.create_time()}")
+    with pytest.raises(PermissionError, match=f"another run .process {parent.pid}."), grade.alone(tmp_path):
+        pass
+    (tmp_path / "running").write_text(f"{parent.pid} 1.0")  # of a run that was killed: the number was given again
+    with grade.alone(tmp_path):
+        pass

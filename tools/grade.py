@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -139,6 +139,24 @@ def excess(pid, folder, limits, seconds):
     if memory > limits.memory:
         return f"stopped: more than {limits.memory >> 20} MB of memory"
     return f"stopped: wrote more than {limits.folder >> 20} MB" if written > limits.folder else ""
+
+
+@contextmanager
+def alone(folder):
+    """Let nobody else grade into a folder at the same time."""
+    import psutil
+
+    path, me, other = folder / "running", psutil.Process(), False
+    with suppress(OSError, ValueError, psutil.Error):
+        pid, born = path.read_text().split()
+        other = int(pid) != me.pid and psutil.Process(int(pid)).create_time() == float(born)
+    if other:
+        raise PermissionError(f"another run (process {pid}) grades into {folder}: wait for its end")
+    path.write_text(f"{me.pid} {me.create_time()}")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def clean(folder):
@@ -326,10 +344,12 @@ def main(arguments=None):
         return 1
     folder = options.output.resolve() / options.set
     try:
-        rows = grade(options.set, options.inbox, folder, sandbox.Limits(cell=options.seconds), options.jobs,
-                     not options.no_sandbox, rule=marks.Rule(options.due, options.grace, options.penalty),
-                     only=options.student, anonymous=options.anonymous, item=options.item,
-                     roster=exports.Roster(options.roster) if options.roster else None)
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone(folder):
+            rows = grade(options.set, options.inbox, folder, sandbox.Limits(cell=options.seconds), options.jobs,
+                         not options.no_sandbox, rule=marks.Rule(options.due, options.grace, options.penalty),
+                         only=options.student, anonymous=options.anonymous, item=options.item,
+                         roster=exports.Roster(options.roster) if options.roster else None)
     except (problem_sets.Mistake, tables.BadTable, FileNotFoundError, PermissionError) as error:
         print(error, file=sys.stderr)
         return 1

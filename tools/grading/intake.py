@@ -171,10 +171,12 @@ def _parse(content, name):
     except (ValueError, RecursionError):
         raise Ungradable(f"{name} is not JSON: damaged, cut off, or not a notebook") from None
     try:
-        for cell in data["cells"]:
+        old = data["worksheets"] if "worksheets" in data else [data]  # of format 3
+        for cell in (cell for sheet in old for cell in sheet["cells"]):
             cell.pop("id", None) if not isinstance(cell.get("id"), str) else None
             if cell["cell_type"] == "code":
-                cell["outputs"], cell["execution_count"] = [], None
+                cell["outputs"] = []
+                cell["prompt_number" if "worksheets" in data else "execution_count"] = None
         data = nbformat.convert(nbformat.from_dict(data), 4)
         for cell in data.cells:
             for key in ("source", "metadata", "cell_type"):

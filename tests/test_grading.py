@@ -14,7 +14,7 @@ import problem_sets
 import pytest
 from bs4 import BeautifulSoup
 from classroom import Class, _zip
-from grading import kernel, marks, sandbox, student, tables
+from grading import kernel, marks, sandbox, tables
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 10  # for a cell
@@ -74,9 +74,6 @@ def test_each_submission_gets_its_status_marks_and_reason(graded):
     wrong = []
     for name, (status, lost, reason) in made.expected.items():
         row = rows[name]
-        if "|" in status:  # an interrupt may get through, or not
-            status = row["status"] if row["status"] in status.split("|") else status
-            lost = lost if status == "graded" else tuple(made.points)
         points = {question: 0 if question in lost else value for question, value in made.points.items()}
         got = {question: float(row[f"{question} (/{made.points[question]})"]) for question in made.points}
         if (row["status"], got, float(row["total"])) != (status, points, sum(points.values())) or not re.search(
@@ -99,8 +96,7 @@ def test_answers_in_words_wait_for_a_human(graded):
 
 def test_the_spy_finds_nothing(graded):
     made, _, folder, _ = graded
-    name = made.name
-    done = nbformat.read(folder / "students" / "spy" / "autograded" / "student" / name / f"{name}.ipynb", as_version=4)
+    done = nbformat.read(folder / "students" / "spy" / "graded.ipynb", as_version=4)
     printed = "".join(output.get("text", "") for cell in done.cells for output in cell.get("outputs", []))
     found = re.findall(r"^SPY .*$", printed, re.M)
     # What every Python program needs is there to be read: the environment and the package.
@@ -194,12 +190,11 @@ def test_the_kernel_alone_knows_what_was_replaced():
     kernel.watch()
     import grading_watch
     import numpy as np
-    assert grading_watch.changed({}) == []
-    assert grading_watch.changed({"float": 1, "np": 2, "check": None}) == ["check", "float", "np"]
+    assert grading_watch.changed() == []
     original = np.allclose
     try:
         np.allclose = print
-        assert grading_watch.changed({}) == ["numpy.allclose"]
+        assert grading_watch.changed() == ["numpy.allclose"]
     finally:
         np.allclose = original
     del sys.modules["grading_watch"]
@@ -208,14 +203,6 @@ def test_the_kernel_alone_knows_what_was_replaced():
 def test_what_is_too_much(tmp_path):
     limits = sandbox.Limits(cell=10)
     (tmp_path / "runtime").write_text(str(tmp_path))
-    assert grade.excess(os.getpid(), tmp_path, limits, 1) == ""
-    assert grade.excess(os.getpid(), tmp_path, limits, 1e4) == f"stopped after {limits.wall} s"
-    assert "more than 0 MB of memory" in grade.excess(os.getpid(), tmp_path, limits._replace(memory=1), 1)
-    assert "wrote more than 0 MB" in grade.excess(os.getpid(), tmp_path, limits._replace(folder=1), 1)
-
-
-def test_an_untouched_notebook_is_left_as_it_is(tmp_path):
-    made = Class("ps1-double-descent", tmp_path)
-    notebook, notes, doubts = student.restore(made.solved(), made.release)
-    assert (notes, doubts) == ([], [])
-    assert [cell.source for cell in notebook.cells] == [cell.source for cell in made.solved().cells]
+    assert grade.excess(os.getpid(), tmp_path, limits) == ""
+    assert "more than 0 MB of memory" in grade.excess(os.getpid(), tmp_path, limits._replace(memory=1))
+    assert "wrote more than 0 MB" in grade.excess(os.getpid(), tmp_path, limits._replace(folder=1))

@@ -477,7 +477,6 @@ def test_a_run_that_was_killed_leaves_nothing_and_marks_stay(classroom, tmp_path
     fill_in(classroom.folder, ada=("2-b", 2, "fine"))
     left = tmp_path / "left"
     (left / "kernels").mkdir(parents=True)
-    monkeypatch.setattr(grade.tempfile, "gettempdir", lambda: str(tmp_path))
     (classroom.folder / "students" / "ada" / "runtime").write_text(str(left))
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         def stop(*_):

@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
@@ -23,39 +22,30 @@ from pathlib import Path
 import nbformat
 import notebooks
 import problem_sets
-from grading import exports, intake, kernel, marks, report, sandbox, similar, student, tables
+from grading import exports, intake, marks, report, sandbox, similar, student, tables
 
 GRADES = notebooks.ROOT / "grades"
+GRACE = 60  # seconds until a process is ended that should have ended by itself
+STOPS = 5  # times that cells of one submission may take too much
 
 
 def course_of(name, folder):
-    """Make the release and the gradebook of a set with nbgrader; return the folder and a hash of what grades."""
+    """Write source and release of a set; return the folder and a hash of what grades."""
     text = notebooks.file_text(problem_sets.source(name))
-    tools = [*(Path(module.__file__) for module in (intake, kernel, sandbox, student, problem_sets)),
-             *sorted((notebooks.ROOT / "ntk_helpers").glob("*.py"))]
+    written = {module.__file__ for module in (exports, marks, report, similar, tables)}  # after grading
+    tools = [path for path in sorted(Path(student.__file__).parent.glob("*.py")) if str(path) not in written]
+    tools += [Path(problem_sets.__file__), *sorted((notebooks.ROOT / "ntk_helpers").glob("*.py"))]
     key = notebooks.hash_files(tools, text)
     course = folder / "course"
     if not (course / key).exists():
         shutil.rmtree(course, ignore_errors=True)
-        path = course / "source" / name / f"{name}.ipynb"
-        path.parent.mkdir(parents=True)
-        path.write_text(text, encoding="utf-8")
-        _generate(name, course)
+        for kind, notebook in (("source", text), ("release", notebooks.file_text(
+                problem_sets.release(problem_sets.source(name))))):
+            path = course / kind / name / f"{name}.ipynb"
+            path.parent.mkdir(parents=True)
+            path.write_text(notebook, encoding="utf-8")
         (course / key).touch()
     return course, key
-
-
-def _generate(name, course):
-    from nbgrader.converters import GenerateAssignment
-    from nbgrader.coursedir import CourseDirectory
-
-    # nbgrader calls a program, alembic, that stands beside Python.
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    settings = problem_sets.config()
-    directory = CourseDirectory(config=settings)
-    directory.root, directory.db_url = str(course), f"sqlite:///{course}/gradebook.db"
-    directory.assignment_id = name
-    GenerateAssignment(coursedir=directory, config=settings).start()
 
 
 def hash_of(submission):
@@ -78,35 +68,47 @@ def folder_of(name):
 
 def look_after(job, context):
     """Run one job in its own process, stop it if it takes too much; return its result and the seconds it took."""
-    import psutil
-
     folder = Path(job.folder)
-    (folder / "runtime").unlink(missing_ok=True)
-    (folder / "log.txt").unlink(missing_ok=True)
+    student.clean_up(folder)  # of a run that was killed
+    for name in ("log.txt", "stopped"):
+        (folder / name).unlink(missing_ok=True)
     process = context.Process(target=student.run, args=(job,))
     process.start()
-    start, why, cpu = time.monotonic(), "", 0.0
+    start, why, cpu, stops = time.monotonic(), "", 0.0, 0
     while process.is_alive() and not why:
         process.join(0.3)
-        why, cpu = excess(process.pid, folder, job.limits, time.monotonic() - start), max(cpu, processor(process.pid))
-    if why:
-        with suppress(psutil.Error):
-            for child in psutil.Process(process.pid).children(recursive=True):
-                with suppress(psutil.Error):
-                    child.kill()
-        process.kill()
+        cpu = max(cpu, processor(process.pid))
+        seconds = time.monotonic() - start
+        if seconds > job.limits.wall + GRACE:
+            why = f"stopped after {seconds:.0f} s"
+        elif reason := excess(process.pid, folder, job.limits):
+            stops += 1
+            (folder / "stopped").write_text(reason)
+            kill_children(process.pid)  # the kernel: the cell that takes too much is left out, the others go on
+            why = reason if stops > STOPS else ""
+    kill_children(process.pid)
+    process.kill()
     process.join()
-    if (folder / "runtime").exists():
-        shutil.rmtree((folder / "runtime").read_text(), ignore_errors=True)
-        (folder / "runtime").unlink()
+    student.clean_up(folder)
     result = student.read_result(folder)
     if not result or result["key"] != job.key:
-        result = {"status": "crashed", "reason": why or f"the process ended by itself (code {process.exitcode})",
-                  "key": job.key, "points": {}, "manual": {q: list(given) for q, given in job.manual.items()},
-                  "manual_cells": student.in_words(folder, job.set)}
-        (folder / "feedback.html").write_text(f"<h1>{job.set}: crashed</h1><p>{result['reason']}</p>", encoding="utf-8")
-        student.write_result(folder, result)
+        process = context.Process(target=student.run, args=(job, why or f"the grader ended ({process.exitcode})"))
+        process.start()
+        process.join(GRACE)
+        process.kill()
+        process.join()
+        result = student.read_result(folder)
     return result, cpu
+
+
+def kill_children(pid):
+    """End the processes that a process started."""
+    import psutil
+
+    with suppress(psutil.Error):
+        for child in psutil.Process(pid).children(recursive=True):
+            with suppress(psutil.Error):
+                child.kill()
 
 
 def processor(pid):
@@ -121,24 +123,22 @@ def processor(pid):
     return total
 
 
-def excess(pid, folder, limits, seconds):
+def excess(pid, folder, limits):
     """Return what a submission takes too much of, or an empty text."""
     import psutil
 
-    if seconds > limits.wall:
-        return f"stopped after {limits.wall} s"
     memory = written = 0
     with suppress(psutil.Error, OSError):
         children = psutil.Process(pid).children(recursive=True)
         if len(children) > limits.processes:
-            return f"stopped: more than {limits.processes} processes"
+            return f"more than {limits.processes} processes"
         memory = sum(child.memory_info().rss for child in [psutil.Process(pid), *children])
         runtime = (folder / "runtime").read_text()
         files = [os.path.join(place, name) for place, _, names in os.walk(runtime) for name in names]
         written = sum(os.lstat(file).st_size for file in files)
     if memory > limits.memory:
-        return f"stopped: more than {limits.memory >> 20} MB of memory"
-    return f"stopped: wrote more than {limits.folder >> 20} MB" if written > limits.folder else ""
+        return f"more than {limits.memory >> 20} MB of memory"
+    return f"wrote more than {limits.folder >> 20} MB" if written > limits.folder else ""
 
 
 @contextmanager
@@ -162,10 +162,7 @@ def alone(folder):
 def clean(folder):
     """Remove what a run that was killed left in the system's temporary folder."""
     for place in folder.glob("students/*/runtime"):
-        runtime = Path(place.read_text())
-        if runtime.parent in (Path("/tmp"), Path(tempfile.gettempdir())):
-            shutil.rmtree(runtime, ignore_errors=True)
-        place.unlink()
+        student.clean_up(place.parent)
 
 
 def handed_in(folder):

@@ -170,6 +170,7 @@ class Class:
             if cell.id in self.points:
                 cell.source = cell.source.replace("raise NotImplementedError", "return")
         self.add("asserts-stripped", notebook, "review", "replaced: \"IPython's ast_transformers\"", everything)
+        self.whose_files_are_several()
         self.whose_zero_is_a_guess(q)
         self.whose_cells_lost_their_names()
         self.add("script", self.with_cell("from IPython.display import HTML, Javascript, display\n"
@@ -193,6 +194,21 @@ class Class:
                  file="hw.zip")
         self.add("Zoë O'Hara, =1+1", self.solved(), "graded")
         return self
+
+    def whose_files_are_several(self):
+        untouched, solved = nbformat.writes(self.release), nbformat.writes(self.solved())
+        for student, others, reason in (
+                ("copy-solved", {f"{self.name}-Copy1.ipynb": solved}, "as it was handed out: .*Copy1.ipynb was graded"),
+                ("zip-solved", {"hw.zip": _zip({f"{self.name}.ipynb": solved})}, "as it was handed out: hw.zip/"),
+                ("text-beside", {f"{self.name}.ipynb.txt": solved, "scan.jpg": "x"}, "also handed in: scan.jpg")):
+            self.add(student, untouched, "review", reason)
+            for name, content in others.items():
+                (self.inbox / student / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        notebook = self.with_body("return 1e3")
+        self.add("two-answers", self.solved(), "review", "2 notebooks with different answers")
+        (self.inbox / "two-answers" / "draft.ipynb").write_text(nbformat.writes(notebook), encoding="utf-8")
+        self.add("json-behind", self.solved(), "graded", file=f"{self.name}.ipynb.json")
+        self.add("capitals", self.solved(), "graded", file=f"{self.name.upper()}.IPYNB")
 
     def whose_zero_is_a_guess(self, q):
         head, right = self.head(), self.answers[self.q]

@@ -1,4 +1,6 @@
 """What a real class hands in: downloads of four platforms, stray files, copies, odd names; nothing of it is run."""
+import os
+import sys
 import zipfile
 
 import nbformat
@@ -213,3 +215,12 @@ def test_an_old_format_and_windows_line_ends(tmp_path):
     found, _ = collect(tmp_path, {"ada/ps.ipynb": old, "bob/ps.ipynb": SOLVED.replace("x = 1", "x = 1\\r\\ny = 2")})
     assert intake.notebook(found["ada"], "ps")[0].cells[0].source == "x = 1"
     assert intake.notebook(found["bob"], "ps")[0].cells[1].source == "x = 1\ny = 2"
+
+
+def test_texts_that_cannot_be_written(tmp_path):
+    folder = tmp_path / "inbox" / os.fsdecode("Zoë".encode("cp1252" if sys.platform == "linux" else "utf-8"))
+    folder.mkdir(parents=True)
+    (folder / "ps.ipynb").write_text(SOLVED.replace("x = 1", r"x = '\ud800 \ud83d\ude00'"))
+    one, = intake.collect(tmp_path / "inbox").submissions
+    assert one.student == "Zoë"
+    assert intake.notebook(one, "ps", RELEASE)[0].cells[1].source == "x = '? \U0001f600'"

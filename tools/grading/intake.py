@@ -148,7 +148,12 @@ def _is_work(name):
 
 def _walk(path, inbox):
     """Yield names and files below a path, links as they are; for an empty folder its name and None."""
-    name = unicodedata.normalize("NFC", path.relative_to(inbox).as_posix())
+    name = path.relative_to(inbox).as_posix()
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # not UTF-8: unpacked from an archive in another encoding
+        name = os.fsencode(name).decode("cp1252", "replace")
+    name = unicodedata.normalize("NFC", name)
     if not path.is_dir() or path.is_symlink():
         yield name, File("", str(path))
         return
@@ -377,6 +382,8 @@ def _parse(content, name):
         raise Ungradable(f"{name} is not text in UTF-8") from None
     try:
         data = json.loads(text)
+        if re.search(r"\\ud[89a-f]", text, re.I):  # half of a pair, which cannot be written, becomes a question mark
+            data = json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         raise Ungradable(f"{name} is not JSON: damaged, cut off, or not a notebook") from None
     try:

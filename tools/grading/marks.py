@@ -18,7 +18,7 @@ REVIEW, LATE = "review", "late"  # lines of manual.csv that are no question: to 
 class Manual(NamedTuple):
     """What the teacher wrote, by student."""
 
-    given: dict  # {student: {question: (points, comment)}}
+    given: dict  # {student: {question: (points, comment)}}; points None: those of the tests stay
     accepted: dict  # {student: comment}: the mark stands, though the status is not "graded"
     late: dict  # {student: days}
     warnings: list  # lines that could not be used
@@ -91,9 +91,7 @@ def read_manual(path, points, names):
     for line, row in zip(table.lines, table.rows):
         place = f"{path}, line {line}"
         name, question, value = tables.plain(row["student"]), tables.plain(row["question"]), row["points"].strip()
-        if not value:
-            if row["comment"].strip():
-                manual.warnings.append(f"{place}: a comment without points is not used: {name}, {question}")
+        if not value and (not row["comment"].strip() or question in (REVIEW, LATE)):
             continue
         student = names.real(name)
         if question not in (*points, REVIEW, LATE):
@@ -109,12 +107,12 @@ def read_manual(path, points, names):
                 raise BadTable(f"{place}: to accept a mark that was to be reviewed, write ok; got {value!r}")
             manual.accepted[student] = row["comment"]
             continue
-        number = _number(value, row["comment"], table.delimiter, place)
+        number = _number(value, row["comment"], table.delimiter, place) if value else None
         if question == LATE:
             if number < 0:
                 raise BadTable(f"{place}: days late must not be negative, got {number:g}")
             manual.late[student] = number
-        elif not 0 <= number <= points[question]:
+        elif value and not 0 <= number <= points[question]:
             raise BadTable(f"{place}: points must be from 0 to {points[question]}, not {number:g}")
         else:
             manual.given.setdefault(student, {})[question] = (number, row["comment"])
@@ -195,7 +193,7 @@ def table(results, points, people, manual, rule=Rule()):  # noqa: B008
     """Return one row for each student, as dictionaries; `mark` is empty until it is decided."""
     rows, most = [], sum(points.values())
     for student, result in sorted(results.items()):
-        given = {question: value[0] for question, value in result["manual"].items()}
+        given = {question: value[0] for question, value in result["manual"].items() if value[0] is not None}
         score = dict.fromkeys(points, 0.0)
         for cell, value in result["points"].items():
             score[question_of(cell)] += value
@@ -237,6 +235,6 @@ def write_marks(folder, rows, names):
     shown = [row | {"student": names.shown(row["student"])} for row in rows]
     tables.write(path, list(rows[0]) if rows else ["student"], sorted(shown, key=lambda row: row["student"]))
     if changes:
-        with open(folder / "changes.txt", "a", encoding="utf-8") as file:
+        with open(folder / "changes.txt", "a", encoding="utf-8", errors="replace") as file:
             file.write(f"{datetime.now():%Y-%m-%d %H:%M}\n" + "".join(f"  {line}\n" for line in changes))
     return changes

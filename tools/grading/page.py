@@ -92,10 +92,11 @@ def _table(result, manual, notebook):
             question = question_of(cell.id)
             most[question] = most.get(question, 0) + about["points"]
             got[question] = got.get(question, 0) + result["points"].get(cell.id, 0)
-    got |= {question: points for question, (points, _) in manual.items()}
+    given = {question: points for question, (points, _) in manual.items() if points is not None}
+    got |= given
     rows = ""
     for question, points in got.items():
-        by_hand = " by hand" if question in manual else ""
+        by_hand = " by hand" if question in given else ""
         waits = question in result.get("manual_cells", ()) and not by_hand
         rows += (f"<tr><td>{_escape(question)}</td><td>{'is read by a human' if waits else f'{points:g}{by_hand}'}</td>"
                  f"<td>{most.get(question, '')}</td></tr>")
@@ -125,7 +126,8 @@ def _section(cell, result, manual, pictures):
 
 
 def _comment(question, points, comment):
-    return (f'<div class="comment"><span class="label">{_escape(question)}: {points:g} points, given by hand</span>'
+    given = "a comment" if points is None else f"{points:g} points, given by hand"
+    return (f'<div class="comment"><span class="label">{_escape(question)}: {given}</span>'
             f"{_safely(markdown, comment)}</div>")
 
 

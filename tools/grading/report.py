@@ -18,16 +18,17 @@ vertical-align: top; border-bottom: 1px solid #ddd; } td.n, th.n { text-align: r
 def statistics(points, scores):
     """Return facility and discrimination of each question.
 
-    `scores` has a row for each student. Facility is the mean share of the points; discrimination the correlation of a
-    question's points with those of all other questions, NaN where one of them is the same for all.
+    `scores` has a row for each student, NaN where points are still to be given. Facility is the mean share of the
+    points; discrimination the correlation of a question's points with those of all other questions. NaN is returned
+    where there are no points, or the same for all.
     """
-    facility = {question: scores[:, i].mean() / points[question] if len(scores) else np.nan
-                for i, question in enumerate(points)}
-    discrimination = {}
+    facility, discrimination = {}, {}
     for i, question in enumerate(points):
-        rest = scores.sum(axis=1) - scores[:, i]
-        spread = len(scores) > 2 and np.ptp(scores[:, i]) > 0 and np.ptp(rest) > 0
-        discrimination[question] = np.corrcoef(scores[:, i], rest)[0, 1] if spread else np.nan
+        there = scores[~np.isnan(scores[:, i])]
+        own, rest = there[:, i], np.nansum(np.delete(there, i, axis=1), axis=1)
+        facility[question] = own.mean() / points[question] if len(own) else np.nan
+        spread = len(own) > 2 and np.ptp(own) > 0 and np.ptp(rest) > 0
+        discrimination[question] = np.corrcoef(own, rest)[0, 1] if spread else np.nan
     return facility, discrimination
 
 
@@ -36,16 +37,16 @@ def write(path, name, rows, points, results):
     from ntk_helpers import figures
 
     counted = [row for row in rows if row["status"] != "ungradable"]
-    scores = np.array([[float(row[f"{question} (/{value:g})"]) for question, value in points.items()]
-                       for row in counted]).reshape(len(counted), len(points))
+    scores = np.array([[np.nan if question in row["needs-manual"].split() else float(row[f"{question} (/{value:g})"])
+                        for question, value in points.items()] for row in counted]).reshape(len(counted), len(points))
     facility, discrimination = statistics(points, scores)
-    most, totals = sum(points.values()), scores.sum(axis=1)
+    most, totals = sum(points.values()), np.nansum(scores, axis=1)
     parts = [f"<h1>{html.escape(name)}: {len(rows)} hand-ins</h1>", f"<p>{_counts(rows)}</p>"]
     if len(counted):
         fig, axes = figures.subplots(columns=2, size=(8.8, 3.1))
         axes[0].hist(totals, bins=np.linspace(0, most, min(int(most), 20) + 1), color=figures.BLUE)
         axes[0].set(xlabel="points", ylabel="students", xlim=(0, most))
-        axes[1].barh(list(points), list(facility.values()), color=figures.BLUE)
+        axes[1].barh(list(points), np.nan_to_num(list(facility.values())), color=figures.BLUE)
         axes[1].set(xlabel="facility", xlim=(0, 1))
         axes[1].set_yticks(range(len(points)), [question.split("-")[0] for question in points])
         axes[1].set_ylabel("question")
@@ -54,22 +55,32 @@ def write(path, name, rows, points, results):
         parts.append(figures.inline_svg(figures.svg(fig), alt, "report"))
         parts.append(f"<p>Points of {len(counted)} hand-ins that could be read, without any deduction for late work: "
                      f"mean {totals.mean():.1f}, median {np.median(totals):.1f} of {most:g}.</p>")
-    parts.append("<h2>Questions</h2><table><tr><th>question<th class=n>points<th class=n>mean<th class=n>facility"
-                 "<th class=n>discrimination<th class=n>seconds, median<th class=n>longest")
+    lines = [_line("th", "question", "points", "to grade", "mean", "facility", "discrimination", "seconds, median",
+                   "longest")]
     for i, question in enumerate(points):
         times = [result["seconds"][question] for result in results if question in result.get("seconds", {})]
-        numbers = [f"{points[question]:g}", f"{scores[:, i].mean():.2f}" if len(scores) else "",
-                   _number(facility[question]), _number(discrimination[question]),
-                   f"{np.median(times):.2f}" if times else "", f"{max(times):.1f}" if times else ""]
-        parts.append(f"<tr><td>{html.escape(question)}" + "".join(f"<td class=n>{number}" for number in numbers))
-    parts.append("</table><p>Facility: mean share of the points, answers in words that were not graded yet counted as "
-                 "0. Discrimination: correlation with the points of all other questions; near 0 or below, the question "
-                 "does not tell who knows the subject, or its test is wrong.</p>\n<h2>What checks and tests said</h2>")
+        waiting = np.isnan(scores[:, i]).sum()
+        lines.append(_line(
+            "td", question, f"{points[question]:g}", waiting or "", _number(facility[question] * points[question]),
+            _number(facility[question]), _number(discrimination[question]),
+            f"{np.median(times):.2f}" if times else "", f"{max(times):.1f}" if times else ""))
+    parts.append(f"<h2>Questions</h2><table>{''.join(lines)}</table>")
+    parts.append("<p>Facility: mean share of the points, of those that are given. Discrimination: correlation "
+                 "with the points of all other questions; near 0 or below, the question does not tell who knows the "
+                 "subject, or its test is wrong.</p>\n<h2>What checks and tests said</h2>")
     parts += [part for question in points for part in _messages(question, results)]
-    page = ("<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-            "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-            f"<title>{html.escape(name)}: report</title><style>{STYLE}</style>\n" + "\n".join(parts) + "\n</html>\n")
-    path.write_text(page, encoding="utf-8")
+    page = ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width">'
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+            f"<title>{html.escape(name)}: report</title><style>{STYLE}</style></head>\n"
+            f"<body>{''.join(parts)}</body></html>\n")
+    path.write_text(page, encoding="utf-8", errors="replace")
+
+
+def _line(kind, first, *more):
+    """Return a row of a table: a text, and what stands to the right under each other."""
+    cells = "".join(f'<{kind} class="n">{value}</{kind}>' for value in more)
+    return f"<tr><{kind}>{html.escape(first)}</{kind}>{cells}</tr>"
 
 
 def _counts(rows):
@@ -92,5 +103,5 @@ def _messages(question, results):
             groups.setdefault(kind, []).append(text)
     common = sorted(groups.values(), key=len, reverse=True)[:8]
     if common:
-        yield (f"<h3>{html.escape(question)}</h3><table><tr><th class=n>students<th>for example"
-               + "".join(f"<tr><td class=n>{len(texts)}<td>{html.escape(texts[0])}" for texts in common) + "</table>")
+        lines = [_line("th", "for example", "students")] + [_line("td", texts[0], len(texts)) for texts in common]
+        yield f"<h3>{html.escape(question)}</h3><table>{''.join(lines)}</table>"

@@ -27,7 +27,7 @@ def pairs(answers, release, most=40):
         length = np.minimum.outer(*[np.array([len(sign) for sign in signs], int)] * 2)
         long, alike = length >= SHORTEST, process.cdist(signs, signs, scorer=Indel.normalized_similarity)
         upper = np.triu(long, 1)
-        usual = np.median(alike[upper]) if upper.sum() > 2 else 0
+        usual = min(np.median(alike[upper]), 0.9) if upper.sum() > 2 else 0  # the same text is never usual
         above = above + np.where(long, np.maximum(alike - usual, 0) * length, 0)
         possible = possible + np.where(long, (1 - usual) * length, 0)
         shown[question] = np.where(long, alike, np.nan)

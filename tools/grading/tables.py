@@ -77,7 +77,7 @@ def write(path, columns, rows, encoding="utf-8-sig", delimiter=",", quoting=csv.
 def save(path, table, quoting=csv.QUOTE_MINIMAL):
     """Write a table as it is, in one piece; with a byte order mark, or spreadsheets take UTF-8 for something else."""
     new = Path(f"{path}.new")
-    with open(new, "w", encoding=table.encoding, newline="") as file:
+    with open(new, "w", encoding=table.encoding, newline="", errors="replace") as file:
         writer = csv.writer(file, delimiter=table.delimiter, quoting=quoting)
         writer.writerow(table.columns)
         writer.writerows([row.get(column, "") for column in table.columns] for row in table.rows)

@@ -66,7 +66,8 @@ def test_names_that_spreadsheets_take_for_numbers(tmp_path):
     (HEAD + "ada,1-a,4,2,\nada,1-a,4,3,\n", "line 3: ada has other points for 1-a in line 2"),
     (HEAD + 'ada,1-a,4,2,"open\n', "line 2: unexpected end of data"),
     ("name,question,points\nada,1-a,3\n", "line 1: no column student, comment; found: name, question, points"),
-    ("student,question,max,points,comment;;\nada,1-a,4,3;;\n", "line 1: no column comment"),
+    (HEAD.replace("\n", ",old comment;\n") + "ada,1-a,4,,,;3\n", "line 1: not a name of one column: 'old comment;'"),
+    (HEAD + "ada;1-a;4;3;,,,,\n", "line 2: student or question is missing: 'ada;1-a;4;3;'"),
     (b"PK\x03\x04...", "is a workbook, not a table in CSV"), ("", "line 1: no column student"),
     (HEAD + "ada,review,,yes,\n", "write ok; got 'yes'"), (HEAD + "ada,late,,-1,\n", "must not be negative"),
 ])
@@ -246,8 +247,8 @@ def test_round_trip_of_a_platforms_own_table(platform, tmp_path):
     ids = ("", "") if platform == "brightspace" else ("4711", "12")
     rows, people = graded(tmp_path, about("Ada Lovelace_4711", ids[0], platform) | {"person": "Ada Lovelace"},
                           about("Bob Bo_12", ids[1], platform) | {"person": "Bob Bo"}, about("dora"))
-    roster = exports.Roster(path)
-    unknown, absent = roster.fill(tmp_path, "ps", rows, people)
+    roster = exports.Roster(path, "ps")
+    unknown, absent = roster.fill(tmp_path, rows, people)
     assert unknown == ["dora"] and len(absent) == 1
     before, after = tables.read(path), tables.read(tmp_path / "filled-export.csv")
     assert (after.columns, after.delimiter) == (before.columns, before.delimiter)
@@ -262,7 +263,7 @@ def test_a_table_without_the_item_is_refused(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("Username,Essay\nada,\n")
     with pytest.raises(tables.BadTable, match="no column for the marks of 'ps'; name it with --item.*Username, Essay"):
-        exports.Roster(path).fill(tmp_path, "ps", [], {})
+        exports.Roster(path, "ps")
 
 
 # --- Report and similarity ----------------------------------------------------------------------------------
@@ -353,7 +354,7 @@ def classroom(tmp_path, monkeypatch):
             known = result(notebook.metadata["status"], needed=["2-b"], reason="why") | {
                 "points": {"1-a-check": 4.0}, "answers": {one.id: one.source for one in notebook.cells}, "key": job.key}
         known["manual"] = {question: list(value) for question, value in job.manual.items()}
-        (folder / "feedback.html").write_text(f"feedback {known['manual']}")
+        (folder / "feedback.html").write_text(f"{len(job.submission.files)} files, {known['manual']}")
         student.write_result(folder, known)
         return known, 0.0
 
@@ -392,7 +393,7 @@ def test_a_late_zip_into_the_same_output(classroom, capsys):
     rows, graded = classroom({"cy": ("late words", "graded")})
     assert graded == ["cy"] and sorted(rows) == ["ada", "bob", "cy"], "nobody is lost"
     assert (rows["ada"]["mark"], rows["bob"]["mark"], rows["cy"]["needs-manual"]) == (6, "", "2-b")
-    assert "fine" in (classroom.folder / "feedback" / "ada.html").read_text()
+    assert (classroom.folder / "feedback" / "ada.html").read_text() == "1 files, {'2-b': [2.0, 'fine']}"
     assert [row["student"] for row in read(classroom.folder / "manual.csv")] == ["ada", "bob", "cy"]
     assert "not used" not in capsys.readouterr().err
 

@@ -211,7 +211,8 @@ def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, 
         todo.append(student.Job(name, one, str(course), str(place), key_of, given, limits, sandboxed))
     for one in sorted(set(before) - {one.student for one in submissions}):
         place = folder / "students" / folder_of(one)  # of an earlier inbox: there may be new points by hand
-        todo.append(student.Job(name, intake.Submission(one, before[one]["id"], ()), str(course), str(place),
+        files = tuple(intake.File(*file) for file in before[one]["seen"])  # for pictures, if they are still there
+        todo.append(student.Job(name, intake.Submission(one, before[one]["id"], files), str(course), str(place),
                                 student.read_result(place)["key"], manual.given.get(one, {}), limits, sandboxed))
     results = {job.submission.student: known for job in todo if (known := _done(job))}
     print(f"{name}: {len(todo)} submissions, {len(results)} graded before.", flush=True)
@@ -236,7 +237,7 @@ def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, 
     if not names.anonymous:
         exports.write(folder, item or name, rows, people, sum(points.values()))
         if roster:
-            unknown, absent = roster.fill(folder, item or name, rows, people)
+            unknown, absent = roster.fill(folder, rows, people)
             print(f"{roster.path.name}: {len(absent)} of the class handed in nothing.")
             if unknown:
                 print(f"Not in {roster.path.name}, or there more than once: {', '.join(unknown)}.", file=sys.stderr)
@@ -252,7 +253,7 @@ def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, 
 def _about(one, roster):
     """Return what is to be remembered of a hand-in."""
     about = {"student": one.student, "person": one.person, "id": one.id, "platform": one.platform, "late": one.late,
-             "time": one.time, "files": hash_of(one)}
+             "time": one.time, "files": hash_of(one), "seen": one.files}
     return about | {"time": about["time"] or (roster.time(about) if roster else "")}
 
 
@@ -346,7 +347,7 @@ def main(arguments=None):
             rows = grade(options.set, options.inbox, folder, sandbox.Limits(cell=options.seconds), options.jobs,
                          not options.no_sandbox, rule=marks.Rule(options.due, options.grace, options.penalty),
                          only=options.student, anonymous=options.anonymous, item=options.item,
-                         roster=exports.Roster(options.roster) if options.roster else None)
+                         roster=options.roster and exports.Roster(options.roster, options.item or options.set))
     except (problem_sets.Mistake, tables.BadTable, FileNotFoundError, PermissionError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -46,11 +46,11 @@ def write(folder, item, rows, people, most):
 class Roster:
     """The table that a platform exports: who is in the class, under which names and numbers."""
 
-    def __init__(self, path):
+    def __init__(self, path, item):
         self.path, self.table = path, tables.read(path)
         if not self.table.rows:
             raise tables.BadTable(f"{path}: no rows")
-        self._rows = {}
+        self._item, self._rows = self._column(item), {}
         for row in self.table.rows:
             low = {column.casefold().lstrip("\ufeff"): value for column, value in row.items()}
             first, last = (next((low[key] for key in keys if key in low), "") for keys in (FIRST, LAST))
@@ -78,9 +78,8 @@ class Roster:
         except (ValueError, OverflowError):
             raise tables.BadTable(f"{self.path}: not a time: {text!r}") from None
 
-    def fill(self, folder, item, rows, people):
+    def fill(self, folder, rows, people):
         """Write the table again with the marks in it; return students that it does not hold, and who is missing."""
-        column = self._column(item)
         marks, unknown = {}, []
         for row in rows:
             found = self.row(people[row["student"]])
@@ -88,10 +87,10 @@ class Roster:
                 unknown.append(row["student"])
             else:
                 marks[id(found)] = row["mark"]
-        filled = [row | {column: marks[id(row)]} if marks.get(id(row), "") != "" else row for row in self.table.rows]
-        encoding = {"utf-8-sig": "utf-8", "utf-16": "utf-16"}.get(self.table.encoding, "utf-8")
-        tables.write(folder / f"filled-{self.path.name}", self.table.columns, filled, encoding=encoding,
-                     delimiter=self.table.delimiter)
+        filled = [row if marks.get(id(row), "") == "" else row | {self._item: marks[id(row)]}
+                  for row in self.table.rows]
+        tables.write(folder / f"filled-{self.path.name}", self.table.columns, filled, delimiter=self.table.delimiter,
+                     encoding="utf-16" if self.table.encoding == "utf-16" else "utf-8")
         absent = [row for row in self.table.rows if id(row) not in marks and any(
             _key(value) for name, value in row.items() if name.casefold() in IDS)]
         return unknown, absent

@@ -104,7 +104,7 @@ def _member(archive, name):
 
 def collect(inbox, name=""):
     """Return what is in a folder or zip; nothing is unpacked or followed. `name` is that of the problem set."""
-    inbox = Path(inbox)
+    inbox = Path(inbox).resolve()
     if zipfile.is_zipfile(inbox):
         files = _in_archive(inbox)
     elif inbox.is_dir():

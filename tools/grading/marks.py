@@ -91,6 +91,8 @@ def read_manual(path, points, names):
     for line, row in zip(table.lines, table.rows):
         place = f"{path}, line {line}"
         name, question, value = tables.plain(row["student"]), tables.plain(row["question"]), row["points"].strip()
+        if not name.strip() or not question.strip():
+            raise BadTable(f"{place}: student or question is missing: {' '.join(filter(None, row.values()))!r}")
         if not value and (not row["comment"].strip() or question in (REVIEW, LATE)):
             continue
         student = names.real(name)
@@ -127,6 +129,10 @@ def _manual_table(path, names):
 
     table = tables.read(path, fits)
     table = table._replace(rows=[{column.casefold(): value for column, value in row.items()} for row in table.rows])
+    mixed = [column for column in table.columns if any(sign in column for sign in ",;\t")]
+    if mixed:
+        raise BadTable(f"{path}, line 1: not a name of one column: {mixed[0]!r}; when you open the file, tell the "
+                       f"spreadsheet that {table.delimiter!r} separates the cells")
     missing = [column for column in ("student", "question", "points", "comment")
                if column not in map(str.casefold, table.columns)]
     if missing:

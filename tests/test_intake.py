@@ -87,8 +87,12 @@ def test_the_last_attempt_may_be_empty(tmp_path):
                                   "S_ada_attempt_2026-03-03-10-00-00_sorry.pdf": ""})
     _, _, doubts = intake.notebook(found["ada"], "ps", RELEASE)
     assert doubts == [
-        "the last attempt (2026-03-03 10:00:00) holds no notebook: that of 2026-03-01 10:00:00 was graded"]
+        "the last attempt (2026-03-03 10:00:00) holds no answers: that of 2026-03-01 10:00:00 was graded"]
     assert found["ada"].time == "2026-03-01 10:00:00"
+    found, _ = collect(tmp_path, {"S_ada_attempt_2026-03-01-10-00-00_ps.ipynb": SOLVED,
+                                  "S_ada_attempt_2026-03-03-10-00-00_ps.ipynb": UNTOUCHED})
+    notebook, _, again = intake.notebook(found["ada"], "ps", RELEASE)
+    assert notebook.cells[1].source == "x = 1" and again == doubts
 
 
 def test_brightspace(tmp_path):
@@ -169,6 +173,7 @@ def test_a_damaged_archive_is_one_students_matter(tmp_path):
 
 # --- Which notebook counts? ---------------------------------------------------------------------------------
 
+FOREIGN = nbformat.writes(nbformat.v4.new_notebook(cells=[cell("b", "", "markdown"), cell("c", "y = 3")]))
 OTHER = nbformat.writes(book(a="x = 2", b="because of the peak"))
 
 
@@ -190,6 +195,8 @@ def test_names_of_notebooks(name, tmp_path):
     ({"one.ipynb": SOLVED, "two.ipynb": OTHER}, "x = 2", "", "two.ipynb was graded, not one.ipynb"),
     ({"ps.ipynb": SOLVED[:99], "ps-Copy1.ipynb": SOLVED}, "x = 1", "", "ps.ipynb is not JSON"),
     ({"ps.ipynb": UNTOUCHED, "ps-Copy1.ipynb": UNTOUCHED}, "raise NotImplementedError", "left aside", ""),
+    ({"ps.ipynb": SOLVED, "ps0.ipynb": FOREIGN, "z.ipynb": FOREIGN}, "x = 1", "left aside: ps0.ipynb, z.ipynb", ""),
+    ({"ps.ipynb": FOREIGN}, "y = 3", "", "ps.ipynb holds little of what was handed out"),
     ({"ps.ipynb": SOLVED, "scan.jpg": "x"}, "x = 1", "also handed in: scan.jpg", ""),
 ])
 def test_several_files_of_one_student(files, answer, note, doubt, tmp_path):
@@ -201,6 +208,12 @@ def test_several_files_of_one_student(files, answer, note, doubt, tmp_path):
     notebook, notes, doubts = intake.notebook(found, "ps", RELEASE)
     assert notebook.cells[1].source == answer
     assert note in "; ".join(notes) and doubt in "; ".join(doubts) and bool(doubt) == bool(doubts)
+
+
+def test_two_files_of_one_name(tmp_path):
+    found, _ = collect(tmp_path, {"ada_1_55_ps.ipynb": UNTOUCHED, "ada_1_56_ps.ipynb": SOLVED})
+    notebook, _, doubts = intake.notebook(found["ada_1"], "ps", RELEASE)
+    assert notebook.cells[1].source == "x = 1" and doubts == ["ps.ipynb is as it was handed out: ps.ipynb' was graded"]
 
 
 def test_what_was_seen_is_named(tmp_path):

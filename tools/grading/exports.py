@@ -25,7 +25,8 @@ def write(folder, item, rows, people, most):
         canvas.append({"Student": name, "ID": number, item: mark})
         moodle.append({"Identifier": f"Participant {number}" if number else "", "Full name": name, "Grade": mark,
                        "Maximum Grade": most, "Grade can be changed": "Yes", "Last modified (grade)": "-",
-                       "Last modified (submission)": about["time"], "Feedback comments": row["reason"]})
+                       "Last modified (submission)": about["time"], "Feedback comments": "; ".join(filter(None, [
+                           row["reason"], row["late"] and f"late: {row['late']}"]))})
         blackboard.append({"Last Name": name, "Username": number or about["student"],
                            f"{item} [Total Pts: {most} Score]": mark})
         brightspace.append({"OrgDefinedId": f"#{number}" if number else "", f"{item} Points Grade": mark,

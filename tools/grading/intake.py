@@ -265,37 +265,53 @@ def notebook(submission, name, release=None):
     """
     if submission.student.startswith("outside: "):
         raise Ungradable("its name in the archive leads outside of the archive")
-    times, notes, doubts = sorted({file.time for file in submission.files}, reverse=True), [], []
+    given = {text for cell in release.cells if (text := _text(cell))} if release else set()
+    times, attempts, doubts = sorted({file.time for file in submission.files}, reverse=True), [], []
     for time in times:
-        found = [one for file in submission.files if file.time == time for one in _candidates(file)]
-        if found:
-            if time != times[0]:
-                doubts.append(f"the last attempt ({times[0]}) holds no notebook: that of {time} was graded")
-            elif len(times) > 1:
-                notes.append(f"{len(times) - 1} earlier attempts were left aside")
+        read = _read([file for file in submission.files if file.time == time], doubts)
+        work = {label: _work(one, given) for label, (one, _) in read.items()}
+        attempts += [(time, read, work)] if read else []
+        if any(work.values()):
             break
-    else:
+    if not attempts:
         seen = ", ".join(file.name for file in submission.files)
-        raise Ungradable(f"no notebooks, but {seen}"[:300] if seen else "no notebooks, and nothing else")
-    given = {_text(cell) for cell in release.cells} if release else set()
-    read, broken = {}, []
-    for label, content, note in found:
+        raise Ungradable(("; ".join(doubts) or (f"no notebooks, but {seen}" if seen else "no notebooks"))[:300])
+    time, read, work = attempts[-1] if any(attempts[-1][2].values()) else attempts[0]
+    label, why, sure = _choose(work, name)
+    chosen, notes = read[label]
+    if PurePosixPath(label).name != f"{name}.ipynb":
+        notes = [*notes, f"named {PurePosixPath(label).name!r}"]
+    (notes if sure else doubts).extend(why)
+    if work[label] is None:
+        doubts.append(f"{label} holds little of what was handed out: is it of another set?")
+    if time != times[0]:
+        doubts.append(f"the last attempt ({times[0]}) holds no answers: that of {time} was graded")
+    elif len(times) > 1:
+        notes.append(f"{len(times) - 1} earlier attempts were left aside")
+    more = [file.name for file in submission.files if not _is_work(file.name) and not _says_nothing(file)]
+    notes += [f"also handed in: {', '.join(more)}"[:200]] if more else []
+    return chosen, notes, doubts
+
+
+def _read(files, broken):
+    """Return {label: (notebook, notes)} of the notebooks in files; why others cannot be read is put into `broken`."""
+    read = {}
+    for label, content, note in [one for file in files for one in _candidates(file)]:
+        while label in read:  # Canvas keeps files of the same name
+            label += "'"
         try:
             read[label] = _parse(content(), label), note
         except Ungradable as error:
             broken.append(str(error))
-    if not read:
-        raise Ungradable("; ".join(broken)[:300])
-    doubts += broken
-    label, why, sure = _choose({label: [text for cell in one.cells if (text := _text(cell)) not in given and text]
-                                for label, (one, _) in read.items()}, name)
-    chosen, note = read[label]
-    (notes if sure else doubts).extend(why)
-    more = [file.name for file in submission.files if not _is_work(file.name) and not _says_nothing(file)]
-    notes += [f"also handed in: {', '.join(more)}"[:200]] if more else []
-    if PurePosixPath(label).name != f"{name}.ipynb":
-        notes.insert(0, f"named {PurePosixPath(label).name!r}")
-    return chosen, [*note, *notes], doubts
+    return read
+
+
+def _work(notebook, given):
+    """Return the texts of a notebook that were not handed out; None if it is not this set's at all."""
+    texts = [text for cell in notebook.cells if (text := _text(cell))]
+    if 3 * len(given.intersection(texts)) < len(given):
+        return None
+    return [text for text in texts if text not in given]
 
 
 def _says_nothing(file):
@@ -348,28 +364,28 @@ def _candidates(file):
 def _choose(work, name):
     """Return the label of the notebook to grade, what is to be said of the choice, and whether it is sure.
 
-    `work` holds for each notebook the texts of cells that are not those handed out.
+    `work` holds for each notebook the texts of cells that are not those handed out, None for that of another set.
     """
-    right = re.compile(rf"{re.escape(name)}([ _-]?\(?\d+\)?)?\.ipynb(\.\w+)*", re.I)
-    order = sorted(work, key=lambda label: (PurePosixPath(label).name != f"{name}.ipynb",
+    right = re.compile(rf"{re.escape(name)}([ _-]?\(?\d+\)?)?\.ipynb(\.\w+)*'*", re.I)
+    order = sorted(work, key=lambda label: (work[label] is None, PurePosixPath(label).name != f"{name}.ipynb",
                                             not right.fullmatch(PurePosixPath(label).name), label.count("/"), label))
-    solved = [label for label in order if work[label]]
-    if len(order) == 1 or not solved:
+    foreign = [label for label in order[1:] if work[label] is None]
+    ours = [label for label in order if label not in foreign]
+    solved = [label for label in ours if work[label]]
+    if len(ours) == 1 or not solved:
         return order[0], _aside(order[1:]), True
     if all(work[label] == work[solved[0]] for label in solved):
-        chosen = solved[0]
-        rest = [label for label in order if label != chosen]
-        if chosen == order[0]:
-            return chosen, _aside(rest), True
-        return chosen, [f"{order[0]} is as it was handed out: {chosen} was graded"], False
+        if solved[0] == order[0]:
+            return order[0], _aside(order[1:]), True
+        return solved[0], [f"{order[0]} is as it was handed out: {solved[0]} was graded"], False
     chosen = order[0] if order[0] in solved and right.fullmatch(PurePosixPath(order[0]).name) else max(
         solved, key=lambda label: sum(map(len, work[label])))
     return chosen, [f"{len(solved)} notebooks with different answers: {chosen} was graded, not "
-                    f"{', '.join(label for label in solved if label != chosen)}"], False
+                    f"{', '.join(label for label in solved if label != chosen)}"[:300]], False
 
 
 def _aside(labels):
-    return [f"left aside: {', '.join(labels)}"] if labels else []
+    return [f"left aside: {', '.join(labels)}"[:200]] if labels else []
 
 
 def _parse(content, name):

@@ -1,12 +1,16 @@
 """What a real class hands in: downloads of four platforms, stray files, copies, odd names; nothing of it is run."""
 import os
 import sys
+import tempfile
 import zipfile
+from pathlib import Path
 
 import nbformat
 import pytest
 from classroom import _zip
 from grading import intake
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def cell(name, source, kind="code"):
@@ -169,6 +173,25 @@ def test_a_damaged_archive_is_one_students_matter(tmp_path):
     assert intake.notebook(ada, "ps", RELEASE)[0].cells
     with pytest.raises(intake.Ungradable, match="ps.ipynb cannot be unpacked"):
         intake.notebook(bob, "ps", RELEASE)
+
+
+PARTS = st.sampled_from(["ada", "Bob B", "hand-ins", "ps.ipynb", "ps (1).ipynb", "hw.zip", "x.csv", ".DS_Store", "..",
+                         "__MACOSX", "Ada_1_assignsubmission_file_", "ada_1_2_ps.ipynb", "adaLATE_1_2_ps.ipynb",
+                         "S_ada_attempt_2026-03-01-10-00-00.txt", "1-2 - Ada - Mar 1, 2026 1000 AM", "ps-1-2-3"])
+
+
+@settings(deadline=None)
+@given(st.sets(st.lists(PARTS, min_size=1, max_size=4).map("/".join), max_size=8))
+def test_nothing_is_lost(paths):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "bulk.zip")
+        path.write_bytes(_zip(dict.fromkeys(paths, "")))
+        found = intake.collect(path, "ps")
+    kept = {file.member for one in found.submissions for file in one.files}
+    aside = {name for name, _ in found.aside}
+    junk = {name for name in paths if {".DS_Store", "__MACOSX"} & set(name.split("/"))}
+    assert all(name in kept | junk or any(name.endswith(other) for other in aside) for name in paths)
+    assert kept <= paths and len({one.student for one in found.submissions}) == len(found.submissions)
 
 
 # --- Which notebook counts? ---------------------------------------------------------------------------------

@@ -176,9 +176,9 @@ DUE = datetime(2026, 3, 1, 23, 59)
 
 @pytest.mark.parametrize(("late", "time", "rule", "entered", "mark", "shown", "needs"), [
     (False, "", (), None, 4, "", ""), (True, "", (), None, 4, "LATE", ""),  # no rule: told, and nothing taken off
-    (False, "2026-03-02 00:10:00", (DUE,), None, 4, "1 days", ""),
+    (False, "2026-03-02 00:10:00", (DUE,), None, 4, "1 day", ""),
     (False, "2026-03-02 00:10:00", (DUE, 15, 10), None, 4, "", ""),  # grace
-    (False, "2026-03-02 00:15:00", (DUE, 15, 10), None, 3.3, "1 days", ""),
+    (False, "2026-03-02 00:15:00", (DUE, 15, 10), None, 3.3, "1 day", ""),
     (False, "2026-03-03 12:00:00", (DUE, 0, 10), None, 2.6, "2 days", ""),
     (False, "2026-04-03 12:00:00", (DUE, 0, 10), None, 0, "33 days", ""),
     (True, "", (DUE, 0, 10), None, "", "LATE", "late"),  # how late only Canvas knows
@@ -214,6 +214,17 @@ def test_the_columns_that_each_platform_asks_for(tmp_path):
         "blackboard.csv": ['"Last Name","First Name","Username","ps [Total Pts: 7 Score]"',
                            '"Ada Lovelace","","4711","5.5"'],
         "brightspace.csv": ["OrgDefinedId,Username,ps Points Grade,End-of-Line Indicator", "#4711,,5.5,#"]}
+
+
+def test_the_instructors_page_names_the_columns(tmp_path):
+    graded(tmp_path, about("ada"), item="the set")
+    page = (grade.notebooks.ROOT / "book" / "instructors.md").read_text(encoding="utf-8")
+    for name, columns in re.findall(r"^\| `(\w+.csv)` \| (.*?) \|", page, re.M):
+        with open(tmp_path / name, encoding="utf-8", newline="") as file:
+            written = [re.sub(r"^(the set).+", r"\1", column) for column in next(csv.reader(file))]
+        assert [re.sub(r"^(the set).+", r"\1", column) for column in columns.split(", ")] == written
+        (tmp_path / name).unlink()
+    assert not list(tmp_path.glob("*.csv")), "each is in the page"
 
 
 def test_only_the_platform_that_the_files_came_from(tmp_path):

@@ -216,7 +216,7 @@ def table(results, points, people, manual, rule=Rule()):  # noqa: B008
         rows.append({"student": student, "status": result["status"], "reason": result["reason"],
                      **{f"{question} (/{points[question]:g})": _short(score[question]) for question in points},
                      "total": _short(total), "submitted": people[student]["time"],
-                     "late": "LATE" if late is None else f"{late:g} days" if late else "",
+                     "late": "LATE" if late is None else f"{late:g} day{'' if late == 1 else 's'}" if late else "",
                      "mark": _short(max(0, total - rule.percent / 100 * most * (late or 0))) if final else "",
                      "needs-manual": " ".join(needs)})
     return rows

@@ -2,10 +2,12 @@
 import codecs
 import csv
 import json
+import os
 import random
 import re
 from datetime import datetime
 
+import chromium
 import grade
 import nbformat
 import psutil
@@ -306,6 +308,27 @@ def test_the_report_is_one_page_that_asks_for_nothing(tmp_path):
     cells = [[cell.find(string=True) for cell in row.find_all(["td", "th"])] for row in page.find_all("tr")]
     assert ["1-a", "4", None, "2.00", "0.50", None, "5.00", "9.5"] in cells
     assert ["f: 0.25 times too small", "2"] in cells and ["<script>alert(1)</script>", "1"] in cells
+
+
+def test_in_a_browser_the_report_runs_nothing_and_asks_for_nothing(tmp_path):
+    executable = chromium.find()
+    if not executable:
+        stop = pytest.fail if os.environ.get("CI") else pytest.skip
+        stop("no Chromium, Chrome or Edge here")
+    from playwright.sync_api import sync_playwright
+
+    evil = "<img src=http://127.0.0.1/x onerror=alert(1)><script>alert(2)</script><svg onload=alert(3)>"
+    results = [{**result(reason=evil), "points": FULL, "messages": {"1-a": [evil]}}]
+    rows = marks.table({"ada": results[0]}, POINTS, {"ada": about("ada")}, marks.Manual({}, {}, {}, []))
+    report.write(tmp_path / "report.html", "ps", rows, POINTS, results)
+    with sync_playwright() as playwright:
+        page = playwright.chromium.launch(executable_path=executable, args=chromium.OPTIONS).new_page()
+        asked, shown = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("dialog", lambda dialog: (shown.append(dialog.message), dialog.dismiss()))
+        page.goto((tmp_path / "report.html").as_uri())
+        assert evil in page.inner_text("body") and page.locator(".panels svg").count() == 2
+        assert asked == [(tmp_path / "report.html").as_uri()] and not shown
 
 
 def code(name, variable):

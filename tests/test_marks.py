@@ -193,6 +193,16 @@ def test_late_work(late, time, rule, entered, mark, shown, needs):
     assert row["total"] == 4 and row["submitted"] == time, "the mark without deduction stands beside"
 
 
+def test_the_rule_for_late_work_is_remembered(tmp_path, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(grade, "grade", lambda *_, rule, **__: seen.append(rule) or [])
+    command = ["ps", str(tmp_path), "--output", str(tmp_path), "--no-sandbox"]
+    for more in ([], ["--due", "2026-03-01T23:59+01:00", "--penalty", "10"], [], ["--penalty", "0"], []):
+        assert grade.main([*command, *more]) == 0
+    assert seen == [marks.Rule(), marks.Rule(DUE, 0, 10), marks.Rule(DUE, 0, 10), marks.Rule(), marks.Rule()]
+    assert "Late work: due 2026-03-01T23:59:00, 0 minutes of grace, 10 % for a day." in capsys.readouterr().out
+
+
 # --- Platforms ----------------------------------------------------------------------------------------------
 
 def graded(tmp_path, *people, item="ps"):
@@ -429,7 +439,8 @@ def test_a_late_zip_into_the_same_output(classroom, capsys):
     assert (rows["ada"]["mark"], rows["bob"]["mark"], rows["cy"]["needs-manual"]) == (6, "", "2-b")
     assert (classroom.folder / "feedback" / "ada.html").read_text() == "1 files, {'2-b': [2.0, 'fine']}"
     assert [row["student"] for row in read(classroom.folder / "manual.csv")] == ["ada", "bob", "cy"]
-    assert "not used" not in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "Handed in with an earlier inbox, and kept: 2 (ada, bob)." in told.out and "not used" not in told.err
 
 
 def test_a_new_hand_in_is_asked_for_again_where_its_words_are_new(classroom, capsys):
@@ -546,3 +557,10 @@ def test_two_runs_at_once(tmp_path):
     (tmp_path / "running").write_text(f"{parent.pid} 1.0")  # of a run that was killed: the number was given again
     with grade.alone(tmp_path):
         pass
+
+
+def test_a_time_that_a_roster_told_is_remembered():
+    one = intake.Submission("ada", "", ())
+    old = grade._about(one, None, None) | {"time": "2026-03-02 10:15:00"}
+    assert grade._about(one, None, old)["time"] == "2026-03-02 10:15:00"
+    assert grade._about(one, None, old | {"files": "others"})["time"] == ""

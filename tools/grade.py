@@ -196,7 +196,7 @@ def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, 
         for one in submissions:
             (folder / "students" / folder_of(one.student) / "result.json").unlink(missing_ok=True)
     manual = marks.read_manual(folder / "manual.csv", points, names)
-    people = before | {one.student: _about(one, roster) for one in submissions}
+    people = before | {one.student: _about(one, roster, before.get(one.student)) for one in submissions}
 
     todo, again = [], {}
     for one in submissions:
@@ -209,6 +209,10 @@ def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, 
             again[one.student], given = given, {}  # points for other answers: which of them stay is seen afterwards
         key_of = hashlib.sha256(f"{key} {about['files']}".encode()).hexdigest()
         todo.append(student.Job(name, one, str(course), str(place), key_of, given, limits, sandboxed))
+    earlier = sorted(set(before) - {one.student for one in found.submissions})
+    if earlier:
+        print(f"Handed in with an earlier inbox, and kept: {len(earlier)} ({', '.join(map(names.shown, earlier[:5]))}"
+              f"{', …' if len(earlier) > 5 else ''}).")
     for one in sorted(set(before) - {one.student for one in submissions}):
         place = folder / "students" / folder_of(one)  # of an earlier inbox: there may be new points by hand
         files = tuple(intake.File(*file) for file in before[one]["seen"])  # for pictures, if they are still there
@@ -250,11 +254,12 @@ def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, 
     return rows
 
 
-def _about(one, roster):
-    """Return what is to be remembered of a hand-in."""
+def _about(one, roster, old):
+    """Return what is to be remembered of a hand-in; `old` is what is known of the one before."""
     about = {"student": one.student, "person": one.person, "id": one.id, "platform": one.platform, "late": one.late,
              "time": one.time, "files": hash_of(one), "seen": one.files}
-    return about | {"time": about["time"] or (roster.time(about) if roster else "")}
+    told = roster.time(about) if roster else old["time"] if old and old["files"] == about["files"] else ""
+    return about | {"time": about["time"] or told}
 
 
 def _remember(place, about, answers):
@@ -316,6 +321,23 @@ def _write(name, folder, course, points, rows, results, names):
     tables.write(folder / "similar.csv", list(alike[0]) if alike else ["student", "other"], alike)
 
 
+def rule_of(options, folder):
+    """Return the rule for late work: what the options say, or else said in an earlier run."""
+    path = folder / "rule.json"
+    if options.due or options.grace or options.penalty is not None:
+        path.write_text(json.dumps([options.due and options.due.isoformat(), options.grace, options.penalty or 0]))
+    elif not path.exists():
+        return marks.Rule()
+    due, grace, percent = json.loads(path.read_text())
+    print(f"Late work: due {due or 'as the platform says'}, {grace:g} minutes of grace, {percent:g} % for a day.")
+    return marks.Rule(due and datetime.fromisoformat(due), grace, percent)
+
+
+def moment(text):
+    """Return a time of the clock that the platform shows."""
+    return datetime.fromisoformat(text).replace(tzinfo=None)
+
+
 def main(arguments=None):
     """Grade; return the exit code."""
     parser = argparse.ArgumentParser(description="Grade a class.")
@@ -324,9 +346,10 @@ def main(arguments=None):
     parser.add_argument("--jobs", type=int, default=2, help="submissions at once (2)")
     parser.add_argument("--seconds", type=int, default=30, help="time limit of a cell (30)")
     parser.add_argument("--output", type=Path, default=GRADES, help="where the folder of the set is made (grades)")
-    parser.add_argument("--due", type=datetime.fromisoformat, metavar="TIME", help="2026-03-01T23:59, for example")
+    parser.add_argument("--due", type=moment, metavar="TIME",
+                        help="2026-03-01T23:59, for example; this and the next two are remembered")
     parser.add_argument("--grace", type=float, default=0, metavar="MINUTES", help="not late yet (0)")
-    parser.add_argument("--penalty", type=float, default=0, metavar="PERCENT",
+    parser.add_argument("--penalty", type=float, metavar="PERCENT",
                         help="of the set's points, taken off for each day late that has begun (0)")
     parser.add_argument("--student", action="append", default=[], help="grade this one again, and nobody else")
     parser.add_argument("--anonymous", action="store_true", help="write numbers in place of names")
@@ -345,7 +368,7 @@ def main(arguments=None):
         folder.mkdir(parents=True, exist_ok=True)
         with alone(folder):
             rows = grade(options.set, options.inbox, folder, sandbox.Limits(cell=options.seconds), options.jobs,
-                         not options.no_sandbox, rule=marks.Rule(options.due, options.grace, options.penalty),
+                         not options.no_sandbox, rule=rule_of(options, folder),
                          only=options.student, anonymous=options.anonymous, item=options.item,
                          roster=options.roster and exports.Roster(options.roster, options.item or options.set))
     except (problem_sets.Mistake, tables.BadTable, FileNotFoundError, PermissionError) as error:

@@ -5,7 +5,9 @@ import json
 import os
 import random
 import re
+import tempfile
 from datetime import datetime
+from pathlib import Path
 
 import chromium
 import grade
@@ -15,7 +17,7 @@ import pytest
 from bs4 import BeautifulSoup
 from classroom import _zip
 from grading import exports, intake, marks, report, similar, student, tables
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 POINTS = {"1-a": 4, "2-b": 3}
@@ -52,6 +54,30 @@ EUROPEAN = "student;question;max;points;comment\nZoë;1-a;4;3,5;für die Idee\nb
 def test_tables_that_spreadsheets_save_are_understood(content, tmp_path):
     found = manual(tmp_path, content, ("Zoë", "bob"))
     assert found.given == {"Zoë": {"1-a": (3.5, "für die Idee")}, "bob": {"2-b": (2.0, "")}} and not found.warnings
+
+
+CLASS = ["ada", "Zoë O'Hara, =1+1", "Müller; Max", '"Q"', "-x", "Søren", "a\tb"]
+COMMENTS = st.text(alphabet="ab1,;\"'\t\n=-ü", max_size=6).filter(lambda text: not text.strip().isdecimal())
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.tuples(st.sampled_from(CLASS), st.sampled_from(["1-a", "2-b"])),
+                       st.tuples(st.sampled_from([0, 1.5, 2, 3]), COMMENTS), min_size=1),
+       st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252", "mac_roman"]), st.sampled_from(",;\t"),
+       st.sampled_from([".", ","]), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+def test_every_point_arrives_whatever_saved_it(entered, encoding, delimiter, decimal, quoting):
+    with tempfile.TemporaryDirectory() as folder:
+        path, names = Path(folder, "manual.csv"), marks.Names(Path(folder), False, CLASS)
+        marks.extend_manual(path, [{"student": name, "needs-manual": "1-a 2-b"} for name in CLASS], POINTS, names)
+        table = tables.read(path)
+        for row in table.rows:
+            points, comment = entered.get((tables.plain(row["student"]), row["question"]), ("", ""))
+            row |= {"points": f"{points}".replace(".", decimal), "comment": comment}
+        tables.save(path, table._replace(encoding=encoding, delimiter=delimiter), quoting)
+        found = marks.read_manual(path, POINTS, names)
+    assert not found.warnings
+    assert {(name, question): (value[0], re.sub("\r\n?", "\n", value[1])) for name, given in found.given.items()
+            for question, value in given.items()} == entered
 
 
 def test_names_that_spreadsheets_take_for_numbers(tmp_path):
@@ -108,6 +134,7 @@ def test_the_table_to_fill_in_grows_and_is_never_overwritten(tmp_path):
 
 # --- No formulas --------------------------------------------------------------------------------------------
 
+@settings(deadline=None)
 @given(st.text(alphabet="=+-@'\t\n; a1＝", max_size=8) | st.text(max_size=20))
 def test_texts_are_neutralized_and_read_back_unchanged(text):
     safe = tables.neutral(text)
@@ -231,7 +258,7 @@ def test_the_columns_that_each_platform_asks_for(tmp_path):
 def test_the_instructors_page_names_the_columns(tmp_path):
     graded(tmp_path, about("ada"), item="the set")
     page = (grade.notebooks.ROOT / "book" / "instructors.md").read_text(encoding="utf-8")
-    for name, columns in re.findall(r"^\| `(\w+.csv)` \| (.*?) \|", page, re.M):
+    for name, columns in re.findall(r"^`(\w+.csv)`\n: (.*) \(\[", page, re.M):
         with open(tmp_path / name, encoding="utf-8", newline="") as file:
             written = [re.sub(r"^(the set).+", r"\1", column) for column in next(csv.reader(file))]
         assert [re.sub(r"^(the set).+", r"\1", column) for column in columns.split(", ")] == written

@@ -120,6 +120,15 @@ def test_folders_around_all_others_and_what_systems_add(wrapper, tmp_path):
     assert aside == [part + "/" for part in wrapper.split("/")[:-1]] + ["expected.json"]
 
 
+def test_what_lies_beside_a_folder_around_all_others(tmp_path):
+    found, aside = students(tmp_path, {"all/ada/ps.ipynb": "", "all/bob/ps.ipynb": "", "roster.csv": "",
+                                       "ps.ipynb": ""})
+    assert list(found) == ["ada", "bob"] and sorted(aside) == ["all/", "ps.ipynb", "roster.csv"]
+    found, aside = students(tmp_path, {"A/Ada_1_assignsubmission_file_/ps.ipynb": "",
+                                       "B/Bob_2_assignsubmission_file_/ps.ipynb": "", "cy/q/ps.ipynb": ""})
+    assert list(found) == ["Ada_1", "Bob_2", "cy"] and aside == ["A/", "B/"]
+
+
 def test_one_student_is_no_wrapper(tmp_path):
     found, _ = students(tmp_path, {"ada/ps.ipynb": "", "ada/data/x.csv": ""})
     assert found == {"ada": ("", ["ps.ipynb", "data/x.csv"])}
@@ -139,6 +148,11 @@ def test_a_download_that_lies_in_a_folder(tmp_path):
     (inbox / "late.zip").write_bytes(_zip({"Ada_1_assignsubmission_file_/ps.ipynb": ""}))
     (inbox / "dora.zip").write_bytes(_zip({"ps.ipynb": ""}))
     assert [one.student for one in intake.collect(inbox).submissions] == ["Ada_1", "cy", "dora"]
+    (inbox / "late" / "Ada_1_assignsubmission_file_").mkdir(parents=True)
+    assert ("late.zip", "it is there unpacked, too") in intake.collect(inbox).aside
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "bulk.zip").write_bytes(_zip({"ada/ps.ipynb": "", "bob/ps.ipynb": ""}))
+    assert [one.student for one in intake.collect(tmp_path / "one").submissions] == ["ada", "bob"]
 
 
 def test_names_of_any_alphabet(tmp_path):

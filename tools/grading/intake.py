@@ -105,19 +105,26 @@ def _member(archive, name):
 def collect(inbox, name=""):
     """Return what is in a folder or zip; nothing is unpacked or followed. `name` is that of the problem set."""
     inbox = Path(inbox).resolve()
+    stray = re.compile(rf"{re.escape(name)}(-(solution|full))?\.ipynb")
+    aside, found = [], {}
     if zipfile.is_zipfile(inbox):
         files = _in_archive(inbox)
     elif inbox.is_dir():
-        files = [entry for path in sorted(inbox.iterdir()) for entry in _walk(path, inbox)]
-        for path in sorted(inbox.iterdir()):
-            if not _platform(path.name) and not path.is_symlink() and zipfile.is_zipfile(path):
-                inside = _unwrapped(_tidy(_in_archive(path)), [])
-                if any(_platform(entry.split("/")[0]) for entry, _ in inside):  # a bulk download in a folder
-                    files = [entry for entry in files if entry[0] != path.name] + inside
+        paths, files = sorted(inbox.iterdir()), []
+        archives = [path for path in paths if not path.is_symlink() and zipfile.is_zipfile(path)]
+        for path in paths:
+            inside = _unwrapped(_tidy(_in_archive(path)), [], stray) if path in archives else []
+            folders = {entry.split("/")[0] for entry, _ in inside if "/" in entry}
+            if _platform(path.name) or not (any(map(_platform, folders)) or any(_platform(entry) for entry, _ in inside)
+                                            or len(folders) > 1 and len(paths) == 1):
+                files += _walk(path, inbox)
+            elif path.with_suffix("").is_dir():
+                aside.append((path.name, "it is there unpacked, too"))
+            else:
+                files += inside  # a bulk download that was put into a folder
     else:
         raise FileNotFoundError(f"{inbox} is neither a folder nor a zip archive")
-    aside, found = [], {}
-    files = _unwrapped(_tidy(files), aside)
+    files = _unwrapped(_tidy(files), aside, stray)
     users = _blackboard_users(files)
     owned = [(_owner(path, users), path, file) for path, file in files]
     for owner, path, file in owned:
@@ -125,8 +132,7 @@ def collect(inbox, name=""):
             if not _is_work(path):
                 aside.append((path, "it belongs to no student"))
                 continue
-            if re.fullmatch(rf"{re.escape(name)}(-(solution|full))?", owner.student) and any(
-                    other.student != owner.student for other, *_ in owned):
+            if stray.fullmatch(path) and any(other.student != owner.student for other, *_ in owned):
                 aside.append((path, "it has the name of the problem set, not of a student"))
                 continue
         found.setdefault(owner.student, []).append((owner, file))
@@ -188,19 +194,25 @@ def _tidy(files):
     return kept
 
 
-def _unwrapped(files, aside):
-    """Take away a folder that holds all the rest, as archives often have one; say so in `aside`."""
-    top = files[0][0].split("/")[0] if files else ""
-    if _platform(top) or top in ("", ".", "..") or not all(name.startswith(f"{top}/") for name, _ in files):
-        return files
-    inner = [(name[len(top) + 1:], file) for name, file in files if name != f"{top}/"]
-    students = {name.split("/")[0] for name, _ in inner if "/" in name}
-    loose = any(_is_work(name) for name, _ in inner if "/" not in name)
-    deeper = _unwrapped(inner, [])
-    if any(_platform(name.split("/")[0]) for name, _ in deeper) or len(students) > 1 and not loose or deeper != inner:
-        aside.append((f"{top}/", "it is a folder around all others, not a student's"))
-        return _unwrapped(inner, aside)
-    return files
+def _unwrapped(files, aside, stray):
+    """Take away folders around the students', as archives often have one; say so in `aside`."""
+    tops = {}
+    for name, file in files:
+        tops.setdefault(name.split("/")[0] if "/" in name else "", []).append((name, file))
+    result = tops.pop("", [])
+    alone = len(tops) == 1 and not any(_is_work(name) and not stray.fullmatch(name) for name, _ in result)
+    for top, below in tops.items():
+        inner = [(name[len(top) + 1:], file) for name, file in below if name != f"{top}/"]
+        deeper = inner if _platform(top) or top in (".", "..") else _unwrapped(inner, [], stray)
+        students = {name.split("/")[0] for name, _ in deeper if "/" in name}
+        loose = any(_is_work(name) for name, _ in deeper if "/" not in name)
+        if not _platform(top) and top not in (".", "..") and (
+                any(_platform(name.split("/")[0]) for name, _ in deeper) or alone and len(students) > 1 and not loose):
+            aside.append((f"{top}/", "it is a folder around others, not a student's"))
+            result += _unwrapped(inner, aside, stray)
+        else:
+            result += below
+    return result
 
 
 def _is_junk(name):

@@ -44,8 +44,8 @@ seeds: setup ## re-run every chapter with NTK_SEED=1 to 10
 portable: setup ## run the chapters as on an old processor: do they print the same?
 	@$(VENV_PYTHON) tools/notebooks.py portable
 
-bench: setup ## compare kernels with Neural Tangents, in an environment of its own
-	@$(VENV_PYTHON) benchmarks/run.py
+bench: setup ## compare kernels with Neural Tangents, in an environment of its own (ARGS=--avx2: without AVX-512)
+	@$(VENV_PYTHON) benchmarks/run.py $(ARGS)
 
 refresh: setup ## execute the chapters and write their outputs back
 	@$(VENV_PYTHON) tools/notebooks.py refresh

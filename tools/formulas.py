@@ -32,6 +32,7 @@ def setup(app):
     app.add_html_math_renderer("mathml", (visit, None), (visit, None))
     app.add_css_file(STYLES)
     app.add_js_file("formulas.js", loading_method="defer")
+    app.connect("doctree-resolved", keep_together)
     app.connect("build-finished", add_font)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -123,6 +124,18 @@ def pieces(tex):
 
 # --- On the page --------------------------------------------------------------------------------------------
 
+def keep_together(app, doctree, docname):
+    """Give to each formula the rest of its word, a comma or a bracket: browsers would break the line between them."""
+    for node in list(doctree.findall(nodes.math)):
+        i = node.parent.index(node)
+        if i + 1 < len(node.parent) and isinstance(after := node.parent[i + 1], nodes.Text):
+            node["after"] = re.match(r"\S*", after)[0]
+            node.parent[i + 1] = nodes.Text(after[len(node["after"]):])
+        if i and isinstance(before := node.parent[i - 1], nodes.Text):
+            node["before"] = re.search(r"\S*$", before)[0]
+            node.parent[i - 1] = nodes.Text(before[:len(before) - len(node["before"])])
+
+
 def visit(translator, node):
     display = isinstance(node, nodes.math_block)
     tex = node.astext()
@@ -132,9 +145,14 @@ def visit(translator, node):
         log.warning("%s: %s in the formula %s", place(node, translator.builder.env), error, tex.strip())
         formula = f"<code>{html.escape(tex)}</code>"
     if not display:
+        parts = [formula]
         if formula.startswith("<math") and len(re.sub("<[^>]*>", "", formula)) > 13:
-            formula = "".join(map(to_mathml, pieces(tex)))  # Chromium breaks lines between <math> elements only
-        translator.body.append(formula)
+            parts = list(map(to_mathml, pieces(tex)))  # a line may break between them
+        for i, text in ((0, node.get("before")), (-1, node.get("after"))):
+            if text:
+                text = html.escape(text)
+                parts[i] = f'<span class="unbroken">{text * (i == 0)}{parts[i]}{text * (i == -1)}</span>'
+        translator.body.append("<wbr>".join(parts))
         raise nodes.SkipNode
     ids = "".join(f' id="{name}"' for name in node["ids"][:1])
     if not node.get("number"):

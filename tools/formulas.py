@@ -8,6 +8,7 @@ import base64
 import html
 import importlib.util
 import re
+from copy import copy
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -256,20 +257,33 @@ def refine(font):
     """Change the shapes that browsers put too close or too far."""
     glyphs, metrics, shapes, names = font["glyf"], font["hmtx"], font.getGlyphSet(), font.getBestCmap()
 
-    def change(name, x=1, y=1, right=0, up=0):
+    def change(name, x=1, y=1, right=0, up=0, to=None):
         lines, pen = DecomposingRecordingPen(shapes), TTGlyphPen(None)
         shapes[name].draw(lines)
         lines.replay(TransformPen(pen, (x, 0, 0, y, right, up)))
-        glyphs[name] = pen.glyph()
-        glyphs[name].recalcBounds(glyphs)
-        metrics[name] = round(metrics[name][0] * x + right), glyphs[name].xMin
+        to = to or name
+        glyphs[to] = pen.glyph()
+        glyphs[to].recalcBounds(glyphs)
+        metrics[to] = round(metrics[name][0] * x + right), glyphs[to].xMin
 
     for letter, how in {"⋆": {"x": .75, "y": .75, "up": 80}, "{": {"right": 40}, "}": {"right": 40},
                         **{accent: {"up": 30} for accent in "ˆ˙˜¯"}}.items():
         if ord(letter) in names:
             change(names[ord(letter)], **how)
-    # Chromium reserves for a bracket or root the width of its largest form: let that be hardly wider than the smallest.
+    # Chromium hangs a root too large for its letters below the line: let there be smaller ones.
     variants = font["MATH"].table.MathVariants
+    root = names[ord("√")]
+    made = variants.VertGlyphConstruction[variants.VertGlyphCoverage.glyphs.index(root)]
+    least, heights = made.MathGlyphVariantRecord[0], (.55, .65, .75, .87, 1)
+    for i, height in enumerate(heights[1:], 1):
+        record = copy(least)
+        record.VariantGlyph, record.AdvanceMeasurement = f"{root}.{i}", round(least.AdvanceMeasurement * height)
+        metrics[record.VariantGlyph] = metrics[root]
+        change(root, y=height, to=record.VariantGlyph)
+        made.MathGlyphVariantRecord.insert(i, record)
+    change(root, y=heights[0])
+    least.AdvanceMeasurement = round(least.AdvanceMeasurement * heights[0])
+    # Chromium reserves for a bracket or root the width of its largest form: let that be hardly wider than the smallest.
     for name, made in zip(variants.VertGlyphCoverage.glyphs, variants.VertGlyphConstruction):
         if name not in {names.get(ord(letter)) for letter in "()[]{}⟨⟩⌊⌋⌈⌉√"}:
             continue

@@ -14,13 +14,11 @@ from hypothesis import strategies as st
 from ntk_helpers.dynamics import (
     critical_learning_rate,
     eigenmodes,
-    gp_posterior,
     kernel_gradient_descent,
     kernel_gradient_flow,
-    kernel_ridge,
-    log_marginal_likelihood,
     trained_ensemble,
 )
+from ntk_helpers.regression import gp_posterior, kernel_ridge, log_marginal_likelihood
 
 REFERENCE = np.load(Path(__file__).parent / "reference" / "ensemble_mse.npz")
 

@@ -29,6 +29,7 @@ import road
 import yaml
 from bs4 import BeautifulSoup, Comment, NavigableString
 from fontTools import ttLib
+from pybtex.database import parse_file
 from sphinx.errors import ExtensionError
 from test_problem_sets import secrets
 
@@ -120,6 +121,25 @@ def references(soup):
 def css_urls(text):
     quoted = re.findall(r"@import\s+[\"']([^\"']+)", text)
     return quoted + [url.strip("\"' ") for url in re.findall(r"url\((\"[^\"]*\"|'[^']*'|[^)]*)\)", text)]
+
+
+def test_references_are_cited_and_told_apart(book):
+    entries = parse_file(ROOT / "book/references.bib").entries
+    text = "".join(path.read_text(encoding="utf-8") for suffix in ("ipynb", "md")
+                   for path in (ROOT / "book").glob(f"*.{suffix}"))
+    cited = {key.strip() for keys in re.findall(r"{cite(?::\w+)?}`([^`]*)`", text) for key in keys.split(",")}
+    assert set(entries) == cited
+    printed = Counter()
+    for entry in entries.values():
+        names = [" ".join(person.last_names) for person in entry.persons["author"]]
+        printed[names[0] + " et al." * (len(names) > 2) if len(names) != 2 else tuple(names), entry.fields["year"]] += 1
+    assert set(printed.values()) == {1}, "a year wants a letter"
+    assert list(entries) == sorted(entries)
+
+
+def test_functions_are_linked(book):
+    assert not [f"{name}: {code.text}" for name, soup in book.items() if not name.endswith("api.html")
+                for code in soup.select("article code.xref.py") if not code.find_parent("a")]
 
 
 def test_pictures_are_described(book):

@@ -27,6 +27,15 @@ def array(name, value, ndim=2, rows=None, columns=None, finite=True):
     return out
 
 
+def images(name, value, shape=()):
+    """Return ``value`` as images (n, height, width, channels), all of ``shape``; one channel needs no axis."""
+    out = array(name, value, ndim=(3, 4))
+    out = out if out.ndim == 4 else out[..., None]
+    require(shape in ((), out.shape[1:]),
+            f"{name} must be images of height, width and channels {shape}; got shape {np.shape(value)}")
+    return out
+
+
 def integer(name, value, at_least=1):
     """Return ``value`` as an int of at least ``at_least`` (booleans and fractions are refused)."""
     integral = isinstance(value, (int, np.integer)) and not isinstance(value, bool)

@@ -20,11 +20,11 @@ class Network:
     book's learning rate: the width under "mup", else 1.
     """
 
-    def __init__(self, layers, copies, coefficients, learning_rate_factor):
+    def __init__(self, layers, copies, coefficients, learning_rate_factor, shape):
         self.layers, self.learning_rate_factor = layers, learning_rate_factor
         self._copies, self._coefficients = copies, coefficients
         self._params = [(affine.W, affine.b) for layers in copies for affine in layers if affine]
-        self.inputs, self.outputs = self._params[0][0].shape[0], self._params[-1][0].shape[1]
+        self.inputs, self.outputs = shape if len(shape) > 1 else shape[0], self._params[-1][0].shape[1]
 
     @property
     def params(self):
@@ -67,8 +67,8 @@ class Network:
         x, blocks = self._check("x", x), []
         for c, layers in zip(self._coefficients[::-1], self._copies[::-1]):
             for affine, h, s in self._walk(layers, self._forward(layers, x)):  # from the last map to the first
-                dW = affine.scale * np.einsum("ni,kno->nkio", h, s).reshape(len(x), self.outputs, -1)
-                blocks += [c * affine.bias_scale * s.transpose(1, 0, 2), c * dW]
+                dW = affine.scale * np.einsum("npi,knpo->nkio", h, s).reshape(len(x), self.outputs, -1)
+                blocks += [c * affine.bias_scale * s.sum(2).transpose(1, 0, 2), c * dW]
         return np.concatenate(blocks[::-1], axis=-1)
 
     def jvp(self, x, change):
@@ -103,7 +103,9 @@ class Network:
         return self._kernel(x1, x2, full=False, split=True)[:, 0, 0]
 
     def _check(self, name, x):
-        return _validate.array(name, x, columns=self.inputs).astype(self.params[0][0].dtype, copy=False)
+        images = isinstance(self.inputs, tuple)
+        x = _validate.images(name, x, self.inputs) if images else _validate.array(name, x, columns=self.inputs)
+        return x.astype(self.params[0][0].dtype, copy=False)
 
     def _forward(self, copy, x, lean=False):
         """Return the input of every layer, then the output; ``lean``: None for those cheap to recompute."""
@@ -119,7 +121,7 @@ class Network:
         return sum(c * self._forward(layers, x)[-1] for c, layers in zip(self._coefficients, self._copies))
 
     def _walk(self, copy, values, signal=None):
-        """Walk back, eating ``values``; at each dense map yield it, its inputs, its output's signal.
+        """Walk back, eating ``values``; at each map yield it, its inputs, its output's signal: (.., n, pixels, units).
 
         Without ``signal``, one for each output alone: shape (outputs, n, outputs) at the start.
         """
@@ -131,7 +133,9 @@ class Network:
             if h is None:
                 h = self.layers[i - 1].forward(values[-1], None)
             if affine:
-                yield affine, layer.inputs(h), signal
+                inputs = layer.inputs(h)
+                yield (affine, inputs.reshape(len(h), -1, inputs.shape[-1]),
+                       signal.reshape(*signal.shape[:-h.ndim + 1], -1, signal.shape[-1]))
             if i:
                 signal = layer.backward(signal, h, affine)
 
@@ -143,7 +147,7 @@ class Network:
             gradients = []
             for c, layers, values in zip(self._coefficients, self._copies, runs):
                 pieces = self._walk(layers, list(values), c * cotangent)
-                gradients += [(h.T @ (affine.scale * signal), affine.bias_scale * signal.sum(0))
+                gradients += [(_flat(h).T @ (affine.scale * _flat(signal)), affine.bias_scale * _flat(signal).sum(0))
                               for affine, h, signal in pieces][::-1]
             return gradients
 
@@ -175,23 +179,32 @@ class Network:
         return out
 
 
-def _tiles(n1, n2, symmetric):
+def _tiles(n1, n2, symmetric, pixels=1):
     """Return slices of rows and of columns that cover a kernel, or its upper half."""
-    return [(slice(i, i + TILE), slice(j, j + TILE)) for i in range(0, n1, TILE)
-            for j in range(i if symmetric else 0, n2, TILE)]
+    size = max(1, TILE // pixels)
+    return [(slice(i, i + size), slice(j, j + size)) for i in range(0, n1, size)
+            for j in range(i if symmetric else 0, n2, size)]
+
+
+def _flat(h):
+    """Return (n, pixels, units) as a matrix, a view."""
+    return h.reshape(-1, h.shape[-1])
 
 
 def _add_share(out, factor, sides):
     """Add a dense map's part to ``out``, by tiles: the inputs' Gram matrix times the signals'."""
     (affine, h1, signals1), (_, h2, signals2) = sides[0], sides[-1]
-    for rows, columns in _tiles(len(h1), len(h2), len(sides) == 1):
-        inputs = h1[rows] @ h2[columns].T
+    pixels = h1.shape[1]
+    for rows, columns in _tiles(len(h1), len(h2), len(sides) == 1, pixels):
+        inputs = _flat(h1[rows]) @ _flat(h2[columns]).T
         inputs *= factor * affine.scale**2
         inputs += factor * affine.bias_scale**2
         for a, b in np.ndindex(len(signals1), len(signals2)):
             if a == b or len(out) > 1:
-                tile = signals1[a, rows] @ signals2[b, columns].T
+                tile = _flat(signals1[a, rows]) @ _flat(signals2[b, columns]).T
                 tile *= inputs
+                if pixels > 1:
+                    tile = tile.reshape(-1, pixels, len(tile.T) // pixels, pixels).sum((1, 3))
                 out[a % len(out), b % len(out), rows, columns] += tile
 
 

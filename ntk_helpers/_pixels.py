@@ -1,18 +1,19 @@
 """The covariances and tangent kernels of the pixels of images, on their way through convolutional layers."""
 
 import itertools
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from ._pairs import Pairs, determinants
 
-CELLS = 2**14  #: pairs of pixels in a tile: its five arrays stay in cache
+CELLS = 2**15  #: pairs of pixels in a tile: its five arrays stay in cache
 
 
 class Pixels(Pairs):
     """A tile of the pixels of a images with those of b others.
 
-    ``k`` has shape (h, w, a, b) if only pixels at equal positions count, for ``pooled`` images (h, w, h, w, a, b), and
+    ``k`` has shape (h, w, a, b) if only pixels at equal positions count, for ``pooled`` images (h, h, w, w, a, b), and
     ``q`` (h, w, a + b). Parallel pixels are common (zeros, a flat background): where an activation with a kink meets
     nearly parallel ones they alone go through it as a list. Its determinants are those of sums of positive terms, the
     pixels under the filter, and follow from theirs, which are remembered.
@@ -20,24 +21,25 @@ class Pixels(Pairs):
 
     def __init__(self, x1, x2, scratch, pooled, square):
         (a, h, w, c), b = x1.shape, len(x2)
-        shape = (h, w, h, w, a, b) if pooled else (h, w, a, b)
+        shape = (h, h, w, w, a, b) if pooled else (h, w, a, b)
         k, *others = (part[:np.prod(shape)].reshape(shape) for part in scratch)
-        first, second = (np.moveaxis(x, 0, 2) for x in (x1, x2))
+        self.images = first, second = [np.moveaxis(x, 0, 2) for x in (x1, x2)]
         if pooled:  # one image with others: a = 1
-            np.matmul(first.reshape(-1, c), second.reshape(-1, c).T, out=k.reshape(h * w, -1))
+            right = second.transpose(0, 3, 1, 2).reshape(h, c, w * b)
+            np.matmul(first.reshape(h, 1, w, c), right, out=k.reshape(h, h, w, w * b))
         else:
             np.matmul(first, second.swapaxes(2, 3), out=k)
         q = np.concatenate([np.vecdot(x, x, dtype=float) for x in (first, second)], axis=2)
         super().__init__(k, q, 1 / c, scratch=others, square=square)
-        self.axes = ((0, 2), (1, 3)) if pooled else ((0,), (1,))
-        self.known = lambda at, k, q: determinants(*(x[i, j, n].astype(float) for x, (i, j, n) in zip(
-            (first, second), (at[:2] + at[-2:-1], at[-4:-2] + at[-1:])))) / c**2
+        self.axes = ((0, 1), (2, 3)) if pooled else ((0,), (1,))
+        self.known = lambda at, k, q: determinants(*(
+            x[side].astype(float) for x, side in zip(self.images, self._sides(at)))) / c**2
 
     def variances(self):
         """Return the variances of the first and second pixels, to broadcast with k and in its precision."""
         q, a = self.q.astype(self.k.dtype, copy=False), self.k.shape[-2]
-        first = q[..., :a, None]
-        return first if self.k.ndim == 4 else first[:, :, None, None], q[..., None, a:]
+        first, second = q[..., :a, None], np.ascontiguousarray(q[..., a:])[..., None, :]
+        return (first, second) if self.k.ndim == 4 else (first[:, None, :, None], second[:, None])
 
     def convolve(self, radius, circular):
         """Sum over the pixels under a filter, which moves over both images together."""
@@ -69,8 +71,13 @@ class Pixels(Pairs):
 
     def advance(self, activation):
         """Go through an activation."""
-        self.listed = None
+        self.listed = self.zero = None
+        if self.q.min() == 0 and activation.phi(np.zeros(1)) == 0:  # zero pixels stay zero
+            first, second = self.variances()
+            self.zero = (first == 0) | (second == 0)
         super().advance(activation)
+        for part in (self.k, self.t) if self.zero is not None else ():
+            np.copyto(part, 0, where=self.zero)
         if self.listed:
             where, pairs = self.listed
             pairs.advance(activation)
@@ -82,21 +89,37 @@ class Pixels(Pairs):
         """Return the determinants by subtraction, and make a list of the pairs for which that is too bad."""
         self.near = None
         det = super().determinant(tame)
+        if self.near is not None and self.zero is not None:
+            self.near &= ~self.zero
         if self.near is not None and self.near.any():
             where = np.unravel_index(np.flatnonzero(self.near), self.near.shape)
-            q = self.unit * np.stack([self.q[side] for side in self._sides(where)])
+            sides = self._sides(where)
+            q = self.unit * self._variances_at(self.q, sides)
             exact = np.zeros(q.shape[1])
-            live = np.flatnonzero(q.all(axis=0))
-            if len(live):
-                exact[live] = self._determinants(tuple(part[live] for part in where))
+            equal = self.equal[where[-2:]] & (sides[0][0] == sides[1][0]) & (sides[0][1] == sides[1][1])
+            live = np.flatnonzero(q.all(axis=0) & ~equal)
+            for part in np.split(live, range(1024, len(live), 1024)) if len(live) else ():
+                exact[part] = self._determinants(tuple(index[part] for index in where))
             pairs = Pairs(self.unit * self.k[where].astype(float), q, det=exact)
             pairs.t = self.unit * self.t[where].astype(float)
             self.listed = where, pairs
         return det
 
+    @cached_property
+    def equal(self):
+        """Which images are equal, shape (a, b)."""
+        first, second = self.images
+        return (first[:, :, :, None] == second[:, :, None]).all((0, 1, 4))
+
     def _sides(self, where):
-        """Return where in q the two pixels of each pair are."""
-        return where[:2] + where[-2:-1], where[-4:-2] + (where[-1] + self.k.shape[-2],)
+        """Return of the two pixels of each pair the row, the column and the number of the image."""
+        *pixels, a, b = where
+        pooled = len(pixels) > 2
+        return (*pixels[::1 + pooled], a), (*pixels[pooled::1 + pooled], b)
+
+    def _variances_at(self, q, sides):
+        (*first, a), (*second, b) = sides
+        return np.stack([q[*first, a], q[*second, b + self.k.shape[-2]]])
 
     def _learn(self):
         """Make ``known`` the function that returns determinants here: listed ones, others by subtraction."""
@@ -114,31 +137,32 @@ class Pixels(Pairs):
     def _remember(self, offsets, circular):
         """Note what the terms of a sum are; at every pixel it is over the same offsets."""
         if self.known is None:  # a linear layer after another
-            self.listed = None
+            self.listed = self.zero = None
             self.determinant(0)
             self._learn()
-        self.terms = self.k, self.q, self.unit, self.known, list(offsets), circular
+        self.terms = self.k, self.q, self.unit, self.known, np.array(list(offsets)), circular
         self.maps, self.known = [], None
 
     def _determinants(self, where):
         """Return the determinants at ``where``, from the terms of the last sum and the maps since then."""
-        k, q, unit, known, offsets, circular = self.terms
-        sizes, total = 2 * q.shape[:2], None
-        for offset in offsets:
-            moved = [part + step for part, step in zip(where[:-2], 2 * offset)]
-            at = tuple(part % size for part, size in zip(moved, sizes)) + where[-2:]
-            inside = [circular | (part == there) for part, there in zip(moved, at)]
-            inside = inside[0] & inside[1], inside[-2] & inside[-1]
-            both = inside[0] & inside[1]
-            variances = unit * np.stack([q[side] * kept for side, kept in zip(self._sides(at), inside)])
-            values = unit * k[at].astype(float) * both
-            term = Pairs(values, variances, det=np.where(both, known(at, values, variances), 0))
-            term.t = np.zeros_like(values)  # of no interest here
-            if total:
+        k, q, unit, known, steps, circular = self.terms
+        each = k.ndim // 2 - 1  # axes that move together
+        moved = [part + step[:, None] for part, step in zip(where, np.repeat(steps.T, each, axis=0))]
+        at = [part % size for part, size in zip(moved, np.repeat(q.shape[:2], each))]
+        inside = [circular | (part == there) for part, there in zip(moved, at)]
+        inside = [np.logical_and(*inside[side::each]) for side in (0, each - 1)]
+        at = (*at, *where[-2:])
+        variances = unit * self._variances_at(q, self._sides(at)) * inside
+        values = unit * k[at].astype(float) * (inside[0] & inside[1])
+        det = np.where(inside[0] & inside[1], known(at, values, variances), 0)
+        terms = [Pairs(values[i], variances[:, i], det=det[i]) for i in range(len(steps))]
+        total = terms[0]
+        for term in terms:
+            term.t = np.zeros_like(term.k)  # of no interest here
+            if term is not total:
                 total.add(term)
-            total = total or term
-        for variances in self.maps:
-            total.dense(*variances)
+        for step in self.maps:
+            total.dense(*step)
         total.settle()
         return total.det
 
@@ -168,14 +192,23 @@ def moving_sum(values, axes, radius, circular, work=None, out=None):
     for group, target in zip(axes, (work, out)):
         source, target = values, np.empty_like(values) if target is None else target
         np.copyto(target, source)
-        for step in (*range(-radius, 0), *range(1, radius + 1)):
-            for moves in itertools.product(*(shifts(source.shape[axis], step, circular) for axis in group)):
-                to, fro = ([slice(None)] * source.ndim for _ in range(2))
-                for axis, move in zip(group, moves):
-                    to[axis], fro[axis] = move
-                target[tuple(to)] += source[tuple(fro)]
+        for to, fro in _moves(source.shape, group, radius, circular):
+            target[to] += source[fro]
         values = target
     return values
+
+
+@lru_cache
+def _moves(shape, axes, radius, circular):
+    """Return where to and where from all steps along the axes together lead."""
+    moves = []
+    for step in (*range(-radius, 0), *range(1, radius + 1)):
+        for move in itertools.product(*(shifts(shape[axis], step, circular) for axis in axes)):
+            index = [[slice(None)] * len(shape) for _ in range(2)]
+            for axis, slices in zip(axes, move):
+                index[0][axis], index[1][axis] = slices
+            moves.append(tuple(map(tuple, index)))
+    return moves
 
 
 def shifts(size, step, circular):

@@ -1,13 +1,15 @@
 """The covariances and tangent kernels of the pixels of images, on their way through convolutional layers."""
 
 import itertools
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
 from ._pairs import Pairs, determinants
 
 CELLS = 2**15  #: pairs of pixels in a tile: its five arrays stay in cache
+LIST = 1024  #: nearly parallel pairs at a time
+FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Pixels(Pairs):
@@ -23,7 +25,7 @@ class Pixels(Pairs):
         (a, h, w, c), b = x1.shape, len(x2)
         shape = (h, h, w, w, a, b) if pooled else (h, w, a, b)
         k, *others = (part[:np.prod(shape)].reshape(shape) for part in scratch)
-        self.images = first, second = [np.moveaxis(x, 0, 2) for x in (x1, x2)]
+        first, second = self.images = [np.moveaxis(x, 0, 2) for x in (x1, x2)]
         if pooled:  # one image with others: a = 1
             right = second.transpose(0, 3, 1, 2).reshape(h, c, w * b)
             np.matmul(first.reshape(h, 1, w, c), right, out=k.reshape(h, h, w, w * b))
@@ -32,14 +34,13 @@ class Pixels(Pairs):
         q = np.concatenate([np.vecdot(x, x, dtype=float) for x in (first, second)], axis=2)
         super().__init__(k, q, 1 / c, scratch=others, square=square)
         self.axes = ((0, 1), (2, 3)) if pooled else ((0,), (1,))
+        self.labels, self.pending = None, []
         self.known = lambda at, k, q: determinants(*(
-            x[side].astype(float) for x, side in zip(self.images, self._sides(at)))) / c**2
+            x[side].astype(float) for x, side in zip((first, second), self._sides(at)))) / c**2
 
     def variances(self):
         """Return the variances of the first and second pixels, to broadcast with k and in its precision."""
-        q, a = self.q.astype(self.k.dtype, copy=False), self.k.shape[-2]
-        first, second = q[..., :a, None], np.ascontiguousarray(q[..., a:])[..., None, :]
-        return (first, second) if self.k.ndim == 4 else (first[:, None, :, None], second[:, None])
+        return self._split(self.q.astype(self.k.dtype, copy=False))
 
     def convolve(self, radius, circular):
         """Sum over the pixels under a filter, which moves over both images together."""
@@ -71,7 +72,7 @@ class Pixels(Pairs):
 
     def advance(self, activation):
         """Go through an activation."""
-        self.listed = self.zero = None
+        self.listed = self.zero = self.same = None
         if self.q.min() == 0 and activation.phi(np.zeros(1)) == 0:  # zero pixels stay zero
             first, second = self.variances()
             self.zero = (first == 0) | (second == 0)
@@ -89,27 +90,44 @@ class Pixels(Pairs):
         """Return the determinants by subtraction, and make a list of the pairs for which that is too bad."""
         self.near = None
         det = super().determinant(tame)
-        if self.near is not None and self.zero is not None:
-            self.near &= ~self.zero
-        if self.near is not None and self.near.any():
-            where = np.unravel_index(np.flatnonzero(self.near), self.near.shape)
-            sides = self._sides(where)
-            q = self.unit * self._variances_at(self.q, sides)
-            exact = np.zeros(q.shape[1])
-            equal = self.equal[where[-2:]] & (sides[0][0] == sides[1][0]) & (sides[0][1] == sides[1][1])
-            live = np.flatnonzero(q.all(axis=0) & ~equal)
-            for part in np.split(live, range(1024, len(live), 1024)) if len(live) else ():
-                exact[part] = self._determinants(tuple(index[part] for index in where))
-            pairs = Pairs(self.unit * self.k[where].astype(float), q, det=exact)
-            pairs.t = self.unit * self.t[where].astype(float)
-            self.listed = where, pairs
+        if self.near is None or not self.near.any():
+            return det
+        first, second = self._split(self._labels())
+        self.same = self.near & (first == second)
+        np.copyto(det, 0, where=self.same)
+        self.near &= ~self.same if self.zero is None else ~(self.same | self.zero)
+        if not self.near.any():
+            return det
+        where = np.unravel_index(np.flatnonzero(self.near), self.near.shape)
+        q = self.unit * self._variances_at(self.q, where)
+        pairs = Pairs(self.unit * self.k[where].astype(float), q, det=np.zeros(q.shape[1]))
+        pairs.t = self.unit * self.t[where].astype(float)
+        for start in range(0, q.shape[1], LIST):
+            part = slice(start, start + LIST)
+            pairs.det[part] = self._determinants([index[part] for index in where], pairs.k[part], q[:, part])
+        self.listed = where, pairs
         return det
 
-    @cached_property
-    def equal(self):
-        """Which images are equal, shape (a, b)."""
-        first, second = self.images
-        return (first[:, :, :, None] == second[:, :, None]).all((0, 1, 4))
+    def _labels(self):
+        """Return numbers, (h, w, a + b), which are equal if what pixels see is, and else not (but in one of 2**64)."""
+        if self.labels is None:
+            x = np.concatenate(self.images, axis=2).astype(float) + 0.0  # -0 becomes 0
+            self.labels = _mix((_mix(x.view(np.uint64)) * FACTOR ** np.arange(x.shape[3], dtype=np.uint64)).sum(axis=3))
+        for steps, circular in self.pending:
+            out, factor = np.zeros_like(self.labels), np.ones(1, np.uint64)
+            for step in steps:
+                for to, fro in _moves(out.shape, (0, 1), tuple(-step), circular):
+                    out[to] += factor * self.labels[fro]
+                factor = factor * FACTOR
+            self.labels = _mix(out)[:self.q.shape[0], :self.q.shape[1]] + np.uint64(1)  # 0 is beyond the border
+        self.pending = []
+        return self.labels
+
+    def _split(self, q):
+        """Return what q has of the first and second images, to broadcast with k."""
+        a = self.k.shape[-2]
+        first, second = q[..., :a, None], np.ascontiguousarray(q[..., a:])[..., None, :]
+        return (first, second) if self.k.ndim == 4 else (first[:, None, :, None], second[:, None])
 
     def _sides(self, where):
         """Return of the two pixels of each pair the row, the column and the number of the image."""
@@ -117,15 +135,14 @@ class Pixels(Pairs):
         pooled = len(pixels) > 2
         return (*pixels[::1 + pooled], a), (*pixels[pooled::1 + pooled], b)
 
-    def _variances_at(self, q, sides):
-        (*first, a), (*second, b) = sides
-        return np.stack([q[*first, a], q[*second, b + self.k.shape[-2]]])
+    def _variances_at(self, q, where):
+        first, (*second, b) = self._sides(where)
+        return np.stack([q[first], q[*second, b + self.k.shape[-2]]])
 
     def _learn(self):
         """Make ``known`` the function that returns determinants here: listed ones, others by subtraction."""
-        table = None
+        table = None if self.same is None else np.where(self.same, 0, np.nan)
         if self.listed:
-            table = np.full(self.k.shape, np.nan)
             table[self.listed[0]] = self.listed[1].det
 
         def known(at, k, q):
@@ -137,14 +154,18 @@ class Pixels(Pairs):
     def _remember(self, offsets, circular):
         """Note what the terms of a sum are; at every pixel it is over the same offsets."""
         if self.known is None:  # a linear layer after another
-            self.listed = self.zero = None
+            self.listed = self.zero = self.same = None
             self.determinant(0)
             self._learn()
-        self.terms = self.k, self.q, self.unit, self.known, np.array(list(offsets)), circular
+        steps = np.array(list(offsets))
+        self.terms = self.k, self.q, self.unit, self.known, steps, circular
+        self.pending.append((steps, circular))
         self.maps, self.known = [], None
 
-    def _determinants(self, where):
+    def _determinants(self, where, k, q):
         """Return the determinants at ``where``, from the terms of the last sum and the maps since then."""
+        if self.known is not None:  # an activation after another
+            return self.known(tuple(where), k, q)
         k, q, unit, known, steps, circular = self.terms
         each = k.ndim // 2 - 1  # axes that move together
         moved = [part + step[:, None] for part, step in zip(where, np.repeat(steps.T, each, axis=0))]
@@ -152,7 +173,7 @@ class Pixels(Pairs):
         inside = [circular | (part == there) for part, there in zip(moved, at)]
         inside = [np.logical_and(*inside[side::each]) for side in (0, each - 1)]
         at = (*at, *where[-2:])
-        variances = unit * self._variances_at(q, self._sides(at)) * inside
+        variances = unit * self._variances_at(q, at) * inside
         values = unit * k[at].astype(float) * (inside[0] & inside[1])
         det = np.where(inside[0] & inside[1], known(at, values, variances), 0)
         terms = [Pairs(values[i], variances[:, i], det=det[i]) for i in range(len(steps))]
@@ -185,6 +206,7 @@ class Variances(Pairs):
         """Average over positions."""
         self.k, self.t, self.det = (part.mean((0, 1)) for part in (self.k, self.t, self.det))
         self.q = self.q.mean((1, 2))
+        self.scratch = [np.empty_like(self.k) for _ in range(3)]
 
 
 def moving_sum(values, axes, radius, circular, work=None, out=None):
@@ -192,23 +214,30 @@ def moving_sum(values, axes, radius, circular, work=None, out=None):
     for group, target in zip(axes, (work, out)):
         source, target = values, np.empty_like(values) if target is None else target
         np.copyto(target, source)
-        for to, fro in _moves(source.shape, group, radius, circular):
-            target[to] += source[fro]
+        for step in (*range(-radius, 0), *range(1, radius + 1)):
+            for to, fro in _moves(source.shape, group, len(group) * (step,), circular):
+                target[to] += source[fro]
         values = target
     return values
 
 
 @lru_cache
-def _moves(shape, axes, radius, circular):
-    """Return where to and where from all steps along the axes together lead."""
+def _moves(shape, axes, steps, circular):
+    """Return indices, where to and where from, of all that steps along the axes move."""
     moves = []
-    for step in (*range(-radius, 0), *range(1, radius + 1)):
-        for move in itertools.product(*(shifts(shape[axis], step, circular) for axis in axes)):
-            index = [[slice(None)] * len(shape) for _ in range(2)]
-            for axis, slices in zip(axes, move):
-                index[0][axis], index[1][axis] = slices
-            moves.append(tuple(map(tuple, index)))
+    for move in itertools.product(*(shifts(shape[axis], step, circular) for axis, step in zip(axes, steps))):
+        index = [[slice(None)] * len(shape) for _ in range(2)]
+        for axis, slices in zip(axes, move):
+            index[0][axis], index[1][axis] = slices
+        moves.append(tuple(map(tuple, index)))
     return moves
+
+
+def _mix(z):
+    """Return 64-bit numbers shuffled (Steele, Lea and Flood 2014); 0 stays 0."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
+    return z ^ (z >> np.uint64(31))
 
 
 def shifts(size, step, circular):

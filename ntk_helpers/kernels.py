@@ -133,7 +133,7 @@ def _inputs(name, x, dtype, layers, shape=()):
     digits = 70 if dtype == np.float64 else 35  # squares of variances must be numbers, too
     with np.errstate(over="ignore", invalid="ignore"):
         if x.ndim > 2:
-            step = max(1, 2**17 // x[0].size)
+            step = max(1, 2**11 // x[0].size)
             parts = (x[i:i + step] for i in range(0, len(x), step))
             values = Kernels(*np.hstack([_finish(layers, _pixels.Variances(part)) for part in parts]))
             q = np.einsum("nhwc,nhwc->n", x, x, dtype=float)

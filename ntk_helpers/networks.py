@@ -6,7 +6,7 @@ import numpy as np
 
 from . import _validate
 
-TILE = 256  #: rows of a tile of a kernel: two tiles of scratch stay small beside the kernel itself
+TILE = 256  #: rows of a tile of a kernel, or pixels: two tiles of scratch stay small beside the kernel itself
 
 
 class Network:
@@ -169,19 +169,19 @@ class Network:
         batches = [self._check("x1", x1)] + ([] if x2 is None else [self._check("x2", x2)])
         k, maps = self.outputs if full else 1, len(self.params) // len(self._copies)
         out = np.zeros((maps if split else 1, k, k, len(batches[0]), len(batches[-1])), batches[0].dtype)
+        size = max(1, TILE // (int(np.prod(self.inputs[:2])) if isinstance(self.inputs, tuple) else 1))
         for c, layers in zip(self._coefficients, self._copies):
             walks = [self._walk(layers, self._forward(layers, x, lean=True)) for x in batches]
             for i in reversed(range(maps)):  # not a zip of the walks: it would keep an activation alive
-                _add_share(out[i if split else 0], c * c * k / self.outputs, [next(walk) for walk in walks])
-        for rows, columns in _tiles(*out.shape[3:], True) if x2 is None else ():
+                _add_share(out[i if split else 0], c * c * k / self.outputs, [next(walk) for walk in walks], size)
+        for rows, columns in _tiles(*out.shape[3:], True, size) if x2 is None else ():
             for a, b in np.ndindex(k, k):  # below the diagonal is what (b, a) has above it
                 out[:, b, a, columns, rows] = out[:, a, b, rows, columns].swapaxes(1, 2)
         return out
 
 
-def _tiles(n1, n2, symmetric, pixels=1):
+def _tiles(n1, n2, symmetric, size):
     """Return slices of rows and of columns that cover a kernel, or its upper half."""
-    size = max(1, TILE // pixels)
     return [(slice(i, i + size), slice(j, j + size)) for i in range(0, n1, size)
             for j in range(i if symmetric else 0, n2, size)]
 
@@ -191,11 +191,11 @@ def _flat(h):
     return h.reshape(-1, h.shape[-1])
 
 
-def _add_share(out, factor, sides):
+def _add_share(out, factor, sides, size):
     """Add a dense map's part to ``out``, by tiles: the inputs' Gram matrix times the signals'."""
     (affine, h1, signals1), (_, h2, signals2) = sides[0], sides[-1]
     pixels = h1.shape[1]
-    for rows, columns in _tiles(len(h1), len(h2), len(sides) == 1, pixels):
+    for rows, columns in _tiles(len(h1), len(h2), len(sides) == 1, size):
         inputs = _flat(h1[rows]) @ _flat(h2[columns]).T
         inputs *= factor * affine.scale**2
         inputs += factor * affine.bias_scale**2

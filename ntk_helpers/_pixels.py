@@ -8,7 +8,7 @@ import numpy as np
 from ._pairs import Pairs, determinants
 
 CELLS = 2**15  #: pairs of pixels in a tile: its five arrays stay in cache
-LIST = 1024  #: nearly parallel pairs at a time
+LIST = 2**13  #: nearly parallel pairs times terms of their sums, at a time
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -44,7 +44,7 @@ class Pixels(Pairs):
 
     def convolve(self, radius, circular):
         """Sum over the pixels under a filter, which moves over both images together."""
-        self._remember(itertools.product(range(-radius, radius + 1), repeat=2), circular)
+        self._remember(offsets(radius), circular)
         work, k = self.scratch[0], self.k
         self.k, self.scratch[3] = moving_sum(k, self.axes, radius, circular, work, self.scratch[3]), k
         if self.t is k:
@@ -56,7 +56,7 @@ class Pixels(Pairs):
     def average(self):
         """Average over positions, or over their pairs: what is left is one pixel."""
         h, w = self.q.shape[:2]
-        self._remember(itertools.product(range(h), range(w)), False)
+        self._remember(np.array(list(np.ndindex(h, w))), False)
         k, t = self.k, self.t
         weights = np.ones(np.prod(k.shape[:-2]), k.dtype)
         self.k, self.t = ((weights @ part.reshape(len(weights), -1)).reshape(1, 1, *k.shape[-2:]) for part in (k, t))
@@ -102,8 +102,9 @@ class Pixels(Pairs):
         q = self.unit * self._variances_at(self.q, where)
         pairs = Pairs(self.unit * self.k[where].astype(float), q, det=np.zeros(q.shape[1]))
         pairs.t = self.unit * self.t[where].astype(float)
-        for start in range(0, q.shape[1], LIST):
-            part = slice(start, start + LIST)
+        step = max(1, LIST // len(self.terms[4]))
+        for start in range(0, q.shape[1], step):
+            part = slice(start, start + step)
             pairs.det[part] = self._determinants([index[part] for index in where], pairs.k[part], q[:, part])
         self.listed = where, pairs
         return det
@@ -116,7 +117,7 @@ class Pixels(Pairs):
         for steps, circular in self.pending:
             out, factor = np.zeros_like(self.labels), np.ones(1, np.uint64)
             for step in steps:
-                for to, fro in _moves(out.shape, (0, 1), tuple(-step), circular):
+                for to, fro in moves(out.shape, (0, 1), tuple(-step), circular):
                     out[to] += factor * self.labels[fro]
                 factor = factor * FACTOR
             self.labels = _mix(out)[:self.q.shape[0], :self.q.shape[1]] + np.uint64(1)  # 0 is beyond the border
@@ -151,19 +152,18 @@ class Pixels(Pairs):
 
         self.known = known
 
-    def _remember(self, offsets, circular):
-        """Note what the terms of a sum are; at every pixel it is over the same offsets."""
+    def _remember(self, steps, circular):
+        """Note what the terms of a sum are; at every pixel it is over the same steps."""
         if self.known is None:  # a linear layer after another
             self.listed = self.zero = self.same = None
             self.determinant(0)
             self._learn()
-        steps = np.array(list(offsets))
         self.terms = self.k, self.q, self.unit, self.known, steps, circular
         self.pending.append((steps, circular))
         self.maps, self.known = [], None
 
     def _determinants(self, where, k, q):
-        """Return the determinants at ``where``, from the terms of the last sum and the maps since then."""
+        """Return the determinants at ``where``, from the terms of the last sum and the maps since."""
         if self.known is not None:  # an activation after another
             return self.known(tuple(where), k, q)
         k, q, unit, known, steps, circular = self.terms
@@ -215,22 +215,30 @@ def moving_sum(values, axes, radius, circular, work=None, out=None):
         source, target = values, np.empty_like(values) if target is None else target
         np.copyto(target, source)
         for step in (*range(-radius, 0), *range(1, radius + 1)):
-            for to, fro in _moves(source.shape, group, len(group) * (step,), circular):
+            for to, fro in moves(source.shape, group, len(group) * (step,), circular):
                 target[to] += source[fro]
         values = target
     return values
 
 
 @lru_cache
-def _moves(shape, axes, steps, circular):
-    """Return indices, where to and where from, of all that steps along the axes move."""
-    moves = []
-    for move in itertools.product(*(shifts(shape[axis], step, circular) for axis, step in zip(axes, steps))):
-        index = [[slice(None)] * len(shape) for _ in range(2)]
-        for axis, slices in zip(axes, move):
-            index[0][axis], index[1][axis] = slices
-        moves.append(tuple(map(tuple, index)))
-    return moves
+def moves(shape, axes, steps, circular):
+    """Return pairs of indices, where to and where from: axes move by steps, over their ends or in from the others."""
+    parts = [[(slice(None), slice(None))] for _ in shape]
+    for axis, step in zip(axes, steps):
+        size = shape[axis]
+        if circular:
+            step %= size
+            parts[axis] = [(slice(step, size), slice(0, size - step)), (slice(0, step), slice(size - step, size))]
+        else:
+            to, fro, kept = max(step, 0), max(-step, 0), max(size - abs(step), 0)
+            parts[axis] = [(slice(to, to + kept), slice(fro, fro + kept))]
+    return [tuple(zip(*part)) for part in itertools.product(*parts)]
+
+
+def offsets(radius):
+    """Return the offsets of the pixels under a filter, row by row."""
+    return np.array(list(itertools.product(range(-radius, radius + 1), repeat=2)))
 
 
 def _mix(z):
@@ -238,15 +246,6 @@ def _mix(z):
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
     return z ^ (z >> np.uint64(31))
-
-
-def shifts(size, step, circular):
-    """Return pairs of slices, where to and where from: an axis moves by ``step``, over its end or from the other."""
-    if circular:
-        step %= size
-        return [(slice(step, size), slice(0, size - step)), (slice(0, step), slice(size - step, size))]
-    kept = max(size - abs(step), 0)
-    return [(slice(max(step, 0), max(step, 0) + kept), slice(max(-step, 0), max(-step, 0) + kept))]
 
 
 def extent(layers, shape):

@@ -1,12 +1,11 @@
 """Convolutional layers, for images of shape (n, height, width, channels), and the networks made of them."""
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from . import _validate
-from ._pixels import shifts
+from ._pixels import moves, offsets
 from .layers import Activation, Architecture, Dense, Layer
 
 
@@ -48,15 +47,11 @@ class Conv(Layer):
         pairs.convolve(self.filter // 2, self.padding == "circular")
         pairs.dense((self.weight_std / self.filter) ** 2, self.bias_std**2)
 
-    def fan_in(self, shape):
-        """Return how many numbers enter each output of the map, for inputs of ``shape``."""
-        return self.filter**2 * shape[-1]
-
     def gather(self, h):
         """Return the patch around each pixel: shape (n, height, width, filter**2 * channels)."""
         out = np.zeros((*h.shape[:3], self.filter**2, h.shape[3]), h.dtype)
         for i, to, fro in self._moves(h.shape):
-            out[:, *to, i] = h[:, *fro]
+            out[*to[:3], i] = h[fro]
         return out.reshape(*h.shape[:3], -1)
 
     def scatter(self, signal, shape):
@@ -64,15 +59,14 @@ class Conv(Layer):
         signal = signal.reshape(*signal.shape[:-1], self.filter**2, -1)
         out = np.zeros((*signal.shape[:-2], shape[-1]), signal.dtype)
         for i, to, fro in self._moves(shape):
-            out[..., *fro, :] += signal[..., *to, i, :]
+            out[..., *fro[1:]] += signal[..., *to[1:3], i, :]
         return out
 
     def _moves(self, shape):
-        """Yield the number of each offset with slices of pixels, and of those that it leads to."""
-        steps, circular = range(self.filter // 2, -self.filter // 2, -1), self.padding == "circular"
-        for i, offset in enumerate(itertools.product(steps, repeat=2)):
-            for move in itertools.product(*(shifts(n, step, circular) for n, step in zip(shape[1:], offset))):
-                yield i, *zip(*move)
+        """Yield the number of each offset with indices of pixels, and of those that it leads to."""
+        for i, offset in enumerate(offsets(self.filter // 2)):
+            for to, fro in moves(shape, (1, 2), tuple(-offset), self.padding == "circular"):
+                yield i, to, fro
 
 
 class Head(Layer):
@@ -94,10 +88,6 @@ class Flatten(Head):
 
     letter = "f"
 
-    def shape(self, shape, units):
-        """Return the shape of an output."""
-        return (int(np.prod(shape)),)
-
     def gather(self, h):
         """Return the pixels of each image in one row."""
         return h.reshape(len(h), -1)
@@ -112,10 +102,6 @@ class GlobalAveragePool(Head):
     r"""The mean over pixels. At infinite width :math:`K=\frac1{P^2}\sum_{pp'}K_{pp'}`, at a cost of :math:`n^2P^2L`."""
 
     letter = "g"
-
-    def shape(self, shape, units):
-        """Return the shape of an output."""
-        return shape[-1:]
 
     def gather(self, h):
         """Return the mean of each channel."""

@@ -63,14 +63,6 @@ class Layer:
             scale, bias_scale = 1.0, float(bias_scale > 0)
         return Affine(W.astype(dtype), b.astype(dtype), scale * factor, bias_scale * factor)
 
-    def fan_in(self, shape):
-        """Return how many numbers enter each output of the map, for inputs of ``shape``."""
-        return shape[-1]
-
-    def shape(self, shape, units):
-        """Return the shape of an output, for inputs of ``shape`` and a map to so many ``units``."""
-        return (*shape[:-1], units)
-
     def gather(self, h):
         """Return ``h`` arranged for the map, a linear function."""
         return h
@@ -194,8 +186,9 @@ class Architecture:
                           f"parameterization must be 'ntk', 'standard' or 'mup'; got {parameterization!r}")
         mup, drawn, before = parameterization == "mup", [], shape
         for layer in self.layers[:-1]:
-            drawn.append(layer.draw(rng, layer.fan_in(shape), width, parameterization, dtype))
-            shape = layer.shape(shape, drawn[-1].W.shape[1] if drawn[-1] else shape[-1])
+            shape = layer.gather(np.empty((1, *shape))).shape[1:]  # as the map sees it
+            drawn.append(layer.draw(rng, shape[-1], width, parameterization, dtype))
+            shape = (*shape[:-1], drawn[-1].W.shape[1]) if drawn[-1] else shape
         drawn.append(self.layers[-1].draw(rng, *shape, outputs, parameterization, dtype, width**-0.5 if mup else 1.0))
         # Both copies start from the same parameters; `copy` gives each arrays of its own.
         copies, coefficients = ([drawn, drawn], [0.5**0.5, -(0.5**0.5)]) if antisymmetric else ([drawn], [1.0])

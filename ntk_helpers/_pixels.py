@@ -1,6 +1,7 @@
 """The covariances and tangent kernels of the pixels of images, on their way through convolutional layers."""
 
 import itertools
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -24,7 +25,7 @@ class Pixels(Pairs):
     def __init__(self, x1, x2, scratch, pooled, square):
         (a, h, w, c), b = x1.shape, len(x2)
         shape = (h, h, w, w, a, b) if pooled else (h, w, a, b)
-        k, *others = (part[:np.prod(shape)].reshape(shape) for part in scratch)
+        k, *others = scratch[:, :math.prod(shape)].reshape(-1, *shape)
         first, second = self.images = [np.moveaxis(x, 0, 2) for x in (x1, x2)]
         if pooled:  # one image with others: a = 1
             right = second.transpose(0, 3, 1, 2).reshape(h, c, w * b)
@@ -56,9 +57,9 @@ class Pixels(Pairs):
     def average(self):
         """Average over positions, or over their pairs: what is left is one pixel."""
         h, w = self.q.shape[:2]
-        self._remember(np.array(list(np.ndindex(h, w))), False)
+        self._remember(np.indices((h, w)).reshape(2, -1).T, False)
         k, t = self.k, self.t
-        weights = np.ones(np.prod(k.shape[:-2]), k.dtype)
+        weights = np.ones(math.prod(k.shape[:-2]), k.dtype)
         self.k, self.t = ((weights @ part.reshape(len(weights), -1)).reshape(1, 1, *k.shape[-2:]) for part in (k, t))
         self.q = self.q.sum((0, 1), keepdims=True)
         self.scratch = [np.empty_like(self.k) for _ in range(3)]
@@ -236,6 +237,7 @@ def moves(shape, axes, steps, circular):
     return [tuple(zip(*part)) for part in itertools.product(*parts)]
 
 
+@lru_cache
 def offsets(radius):
     """Return the offsets of the pixels under a filter, row by row."""
     return np.array(list(itertools.product(range(-radius, radius + 1), repeat=2)))

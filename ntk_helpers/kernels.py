@@ -31,8 +31,9 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None):
     layers as in :class:`ntk_helpers.Residual`. Lee et al., *Deep neural networks as Gaussian processes*, ICLR 2018;
     Jacot, Gabriel and Hongler, *Neural tangent kernel*, NeurIPS 2018.
 
-    ``x1`` and ``x2`` are arrays of shapes (n1, d) and (n2, d), the result is :class:`ntk_helpers.kernels.Kernels` of
-    shape (n1, n2). Without ``x2``: the kernels of ``x1`` with itself, exactly symmetric, at half the cost. ``dtype``,
+    ``x1`` and ``x2`` are arrays of shapes (n1, d) and (n2, d); for :class:`ntk_helpers.Conv` layers, which have their
+    own formula, (n1, height, width) or (n1, height, width, channels). The result is
+    :class:`ntk_helpers.kernels.Kernels` of shape (n1, n2). Without ``x2``: the kernels of ``x1`` with itself, exactly symmetric, at half the cost. ``dtype``,
     float64 or float32, is the precision of the computation and of the result, which does not depend on the number of
     ``threads``. A function ``progress`` is called as ``progress(done, of)`` at each part done. A ValueError says if an
     argument does not fit, the result cannot fit in memory, or its numbers or their squares leave the precision's range.

@@ -40,8 +40,8 @@ class Layer:
 
     def infinite(self, pairs):
         """Advance the kernels in ``pairs``, in place."""
-        skipped = copy.copy(pairs)
         if self.skip:
+            skipped = copy.copy(pairs)
             skipped.k, skipped.t = pairs.k.copy(), pairs.t.copy()
         if self.activation:
             pairs.advance(self.activation)
@@ -166,8 +166,9 @@ class Architecture:
     def init(self, rng, width, inputs, outputs=1, parameterization="ntk", antisymmetric=False, dtype=float):
         r"""Draw a :class:`ntk_helpers.networks.Network` with ``width`` units, :math:`m`, in every hidden layer.
 
-        ``rng``, a numpy.random.Generator, draws ``W`` then ``b`` of each dense map, from the input on, as standard
-        normals in float64; ``dtype``, float64 or float32, is the precision of the network. By ``parameterization`` a
+        ``inputs`` is their number, or (height, width, channels) of images, or (height, width); units of a convolution
+        are its channels. ``rng``, a numpy.random.Generator, draws ``W`` then ``b`` of each map, from the input on, as
+        standard normals in float64; ``dtype``, float64 or float32, is the precision of the network. By ``parameterization`` a
         map is, for "ntk", :math:`\frac{\sigma_w}{\sqrt{n_{in}}}Wh+\sigma_bb` with standard normal entries; for
         "standard", :math:`Wh+b` with entries of these deviations (no ``b`` if :math:`\sigma_b=0`); for "mup" as for
         "ntk", but the whole readout times a further :math:`1/\sqrt m`, and gradient descent with :math:`m` times the

@@ -15,9 +15,9 @@ class Network:
     .. math::
         f(x)=g_\theta(x)\quad\text{or, antisymmetric,}\quad f(x)=\big(g_\theta(x)-g_{\theta'}(x)\big)/\sqrt2 .
 
-    Calling it on inputs of shape (n, inputs) gives outputs of shape (n, outputs), in the network's precision. Besides
-    ``layers``, ``inputs`` and ``outputs`` it has a ``learning_rate_factor``, by which gradient descent multiplies the
-    book's learning rate: the width under "mup", else 1.
+    Calling it on inputs of shape (n, inputs), or (n, height, width, channels), gives outputs of shape (n, outputs), in
+    the network's precision. Besides ``layers``, ``inputs`` and ``outputs`` it has a ``learning_rate_factor``, by which
+    gradient descent multiplies the book's learning rate: the width under "mup", else 1.
     """
 
     def __init__(self, layers, copies, coefficients, learning_rate_factor, shape):
@@ -56,7 +56,7 @@ class Network:
         return self._outputs(self._check("x", x))
 
     def activations(self, x):
-        """Return what every layer puts out, in order, each of shape (n, units): those of the first copy."""
+        """Return what every layer puts out, (n, units) or (n, height, width, units), in order: those of the first copy."""
         return self._forward(self._copies[0], self._check("x", x))[1:]
 
     def jacobian(self, x):
@@ -92,8 +92,8 @@ class Network:
         one of the backward signals. Derivatives are by the raw parameters, so under gradient flow :math:`\dot
         f=-c\,\hat\Theta(f-y)` with :math:`c` the ``learning_rate_factor``. With ``full`` all pairs of outputs, shape
         (n1, n2, outputs, outputs). ``x2=None`` means ``x1``, at half the cost and exactly symmetric. Memory beyond the
-        result: less than :meth:`activations`, and two tiles. Novak, Sohl-Dickstein and Schoenholz, *Fast finite width
-        neural tangent kernel*, ICML 2022.
+        result: less than :meth:`activations`, and two tiles (for a convolution the inputs of one layer, once for each
+        pixel of its filter). Novak, Sohl-Dickstein and Schoenholz, *Fast finite width neural tangent kernel*, ICML 2022.
         """
         kernel = self._kernel(x1, x2, full=full, split=False)[0]
         return kernel.transpose(2, 3, 0, 1) if full else kernel[0, 0]

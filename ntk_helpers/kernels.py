@@ -33,10 +33,11 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None):
 
     ``x1`` and ``x2`` are arrays of shapes (n1, d) and (n2, d); for :class:`ntk_helpers.Conv` layers, which have their
     own formula, (n1, height, width) or (n1, height, width, channels). The result is
-    :class:`ntk_helpers.kernels.Kernels` of shape (n1, n2). Without ``x2``: the kernels of ``x1`` with itself, exactly symmetric, at half the cost. ``dtype``,
-    float64 or float32, is the precision of the computation and of the result, which does not depend on the number of
-    ``threads``. A function ``progress`` is called as ``progress(done, of)`` at each part done. A ValueError says if an
-    argument does not fit, the result cannot fit in memory, or its numbers or their squares leave the precision's range.
+    :class:`ntk_helpers.kernels.Kernels` of shape (n1, n2). Without ``x2``: the kernels of ``x1`` with itself, exactly
+    symmetric, at half the cost. ``dtype``, float64 or float32, is the precision of the computation and of the result,
+    which does not depend on the number of ``threads``. A function ``progress`` is called as ``progress(done, of)`` at
+    each part done. A ValueError says if an argument does not fit, the result cannot fit in memory, or its numbers or
+    their squares leave the precision's range.
 
     The matrices are filled tile by tile, without further arrays of their size. Nearly parallel inputs, whose covariance
     alone does not tell their angle, are done again with the determinant; the diagonal is that of :meth:`diagonal`.

@@ -168,13 +168,13 @@ class Architecture:
 
         ``inputs`` is their number, or (height, width, channels) of images, or (height, width); units of a convolution
         are its channels. ``rng``, a numpy.random.Generator, draws ``W`` then ``b`` of each map, from the input on, as
-        standard normals in float64; ``dtype``, float64 or float32, is the precision of the network. By ``parameterization`` a
-        map is, for "ntk", :math:`\frac{\sigma_w}{\sqrt{n_{in}}}Wh+\sigma_bb` with standard normal entries; for
-        "standard", :math:`Wh+b` with entries of these deviations (no ``b`` if :math:`\sigma_b=0`); for "mup" as for
-        "ntk", but the whole readout times a further :math:`1/\sqrt m`, and gradient descent with :math:`m` times the
-        learning rate. The same ``rng`` gives the same function in the first two, :math:`1/\sqrt m` times it in the
-        third. An ``antisymmetric`` network is :math:`f=(g_\theta-g_{\theta'})/\sqrt2`, both of this width and both
-        trained, :math:`\theta'=\theta` at the start: :math:`f=0`, with the tangent kernel of one copy.
+        standard normals in float64; ``dtype``, float64 or float32, is the precision of the network. By
+        ``parameterization`` a map is, for "ntk", :math:`\frac{\sigma_w}{\sqrt{n_{in}}}Wh+\sigma_bb` with standard
+        normal entries; for "standard", :math:`Wh+b` with entries of these deviations (no ``b`` if :math:`\sigma_b=0`);
+        for "mup" as for "ntk", but the whole readout times a further :math:`1/\sqrt m`, and gradient descent with
+        :math:`m` times the learning rate. The same ``rng`` gives the same function in the first two, :math:`1/\sqrt m`
+        times it in the third. An ``antisymmetric`` network is :math:`f=(g_\theta-g_{\theta'})/\sqrt2`, both of this
+        width and both trained, :math:`\theta'=\theta` at the start: :math:`f=0`, with the tangent kernel of one copy.
         """
         flow = _pixels.flow(self.layers)
         _validate.require(re.fullmatch("([ac]*[fg])?[adr]*d", flow), (

@@ -56,7 +56,7 @@ class Network:
         return self._outputs(self._check("x", x))
 
     def activations(self, x):
-        """Return what every layer puts out, (n, units) or (n, height, width, units), in order: those of the first copy."""
+        """Return what every layer puts out, in order, (n, units) or (n, height, width, units): of the first copy."""
         return self._forward(self._copies[0], self._check("x", x))[1:]
 
     def jacobian(self, x):
@@ -88,12 +88,14 @@ class Network:
             \hat\Theta_{ab}(x,x')=\sum_l\big(s_l^2\,h_l^\top h_l'+r_l^2\big)\;
             \Big(\frac{\partial f_a(x)}{\partial z_l}\Big)^{\!\top}\frac{\partial f_b(x')}{\partial z_l'}
 
-        over dense maps :math:`z_l=s_lW_l^\top h_l+r_lb_l`: a Gram matrix of the map's inputs times, entry by entry,
-        one of the backward signals. Derivatives are by the raw parameters, so under gradient flow :math:`\dot
-        f=-c\,\hat\Theta(f-y)` with :math:`c` the ``learning_rate_factor``. With ``full`` all pairs of outputs, shape
-        (n1, n2, outputs, outputs). ``x2=None`` means ``x1``, at half the cost and exactly symmetric. Memory beyond the
-        result: less than :meth:`activations`, and two tiles (for a convolution the inputs of one layer, once for each
-        pixel of its filter). Novak, Sohl-Dickstein and Schoenholz, *Fast finite width neural tangent kernel*, ICML 2022.
+        over dense maps :math:`z_l=s_lW_l^\top h_l+r_lb_l`: a Gram matrix of the map's inputs times, entry by entry, one
+        of the backward signals; for a convolution, the sum of that over all pairs of its pixels. Derivatives are by the
+        raw parameters, so under gradient flow
+        :math:`\dot f=-c\,\hat\Theta(f-y)` with :math:`c` the ``learning_rate_factor``. With ``full`` all pairs of
+        outputs, shape (n1, n2, outputs, outputs). ``x2=None`` means ``x1``, at half the cost and exactly symmetric.
+        Memory beyond the result: less than :meth:`activations`, and two tiles (for a convolution the inputs of one
+        layer, once for each pixel of its filter). Novak, Sohl-Dickstein and Schoenholz, *Fast finite width neural
+        tangent kernel*, ICML 2022.
         """
         kernel = self._kernel(x1, x2, full=full, split=False)[0]
         return kernel.transpose(2, 3, 0, 1) if full else kernel[0, 0]

@@ -45,6 +45,7 @@ portable: setup ## run the chapters as on an old processor: do they print the sa
 
 bench: setup ## compare kernels with Neural Tangents, in an environment of its own
 	@$(VENV_PYTHON) benchmarks/run.py
+	@$(VENV_PYTHON) benchmarks/images.py
 
 refresh: setup ## execute the chapters and write their outputs back
 	@$(VENV_PYTHON) tools/notebooks.py refresh

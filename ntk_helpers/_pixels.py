@@ -10,7 +10,7 @@ from ._pairs import Pairs, determinants
 
 CELLS = 2**15  #: pairs of pixels in a tile: its five arrays stay in cache
 LIST = 2**13  #: nearly parallel pairs times terms of their sums, at a time
-FACTOR = np.uint64(0x9E3779B97F4A7C15)
+FACTOR = np.uint64(0x9E3779B97F4A7C15)  #: of a label; its powers tell places apart
 
 
 class Pixels(Pairs):

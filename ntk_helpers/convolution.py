@@ -22,11 +22,11 @@ class Conv(Layer):
     :math:`(s^2n_{in},n_{out})`: row by row of the filter, then by channels.
 
     At infinite width :math:`K_{pp'}\mapsto\sigma_w^2\bar K_{pp'}+\sigma_b^2` and
-    :math:`\Theta_{pp'}\mapsto\sigma_w^2(\bar K_{pp'}+\bar\Theta_{pp'})+\sigma_b^2`, with :math:`\bar
-    K_{pp'}=s^{-2}\sum_\delta K_{p+\delta,p'+\delta}`. Garriga-Alonso, Rasmussen and Aitchison, *Deep convolutional
-    networks as shallow Gaussian processes*, ICLR 2019; Novak et al., *Bayesian deep convolutional networks with many
-    channels are Gaussian processes*, ICLR 2019; Arora et al., *On exact computation with an infinitely wide neural
-    net*, NeurIPS 2019.
+    :math:`\Theta_{pp'}\mapsto\sigma_w^2(\bar K_{pp'}+\bar\Theta_{pp'})+\sigma_b^2`, with
+    :math:`\bar K_{pp'}=s^{-2}\sum_\delta K_{p+\delta,p'+\delta}` and so :math:`\bar\Theta` (zero before the first
+    layer). Garriga-Alonso, Rasmussen and Aitchison, *Deep convolutional networks as shallow Gaussian processes*, ICLR
+    2019; Novak et al., *Bayesian deep convolutional networks with many channels are Gaussian processes*, ICLR 2019;
+    Arora et al., *On exact computation with an infinitely wide neural net*, NeurIPS 2019.
     """
 
     filter: int = 3
@@ -99,7 +99,10 @@ class Flatten(Head):
 
 @dataclass(frozen=True)
 class GlobalAveragePool(Head):
-    r"""The mean over pixels. At infinite width :math:`K=\frac1{P^2}\sum_{pp'}K_{pp'}`, at a cost of :math:`n^2P^2L`."""
+    r"""The mean over pixels. At infinite width :math:`K=\frac1{P^2}\sum_{pp'}K_{pp'}`, at a cost of :math:`n^2P^2L`.
+
+    An architecture has kernels only if nothing but dense layers follows.
+    """
 
     letter = "g"
 

@@ -187,7 +187,7 @@ class Architecture:
                           f"parameterization must be 'ntk', 'standard' or 'mup'; got {parameterization!r}")
         mup, drawn, before = parameterization == "mup", [], shape
         for layer in self.layers[:-1]:
-            shape = layer.gather(np.empty((1, *shape))).shape[1:]  # as the map sees it
+            shape = layer.gather(np.zeros((1, *shape))).shape[1:]  # as the map sees it
             drawn.append(layer.draw(rng, shape[-1], width, parameterization, dtype))
             shape = (*shape[:-1], drawn[-1].W.shape[1]) if drawn[-1] else shape
         drawn.append(self.layers[-1].draw(rng, *shape, outputs, parameterization, dtype, width**-0.5 if mup else 1.0))

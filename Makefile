@@ -5,15 +5,16 @@ export OPENBLAS_NUM_THREADS
 
 VENV_PYTHON = .venv/bin/python
 
-.PHONY: help setup book pdf test slow lab assignments grade seeds portable bench refresh lock clean
+.PHONY: help setup book pdf test slow lab assignments grade seeds portable bench refresh lock wheels clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 setup:
-	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here: install Python 3.11, 3.12 or 3.13" \
-		"(or say where it is: make book PYTHON=/path/to/python)." >&2; exit 1; }
-	@$(PYTHON) tools/bootstrap.py
+	@if command -v $(PYTHON) >/dev/null; then $(PYTHON) tools/bootstrap.py; \
+	elif command -v uv >/dev/null; then uv run --quiet --no-project --python 3.13 tools/bootstrap.py; \
+	else echo "No $(PYTHON) here: install Python 3.11 to 3.15, or uv" \
+		"(or say where it is: make book PYTHON=/path/to/python)." >&2; exit 1; fi
 
 book: setup ## execute the chapters and build the book into _build/html
 	@$(VENV_PYTHON) tools/book.py
@@ -43,8 +44,8 @@ seeds: setup ## re-run every chapter with NTK_SEED=1 to 10
 portable: setup ## run the chapters as on an old processor: do they print the same?
 	@$(VENV_PYTHON) tools/notebooks.py portable
 
-bench: setup ## compare kernels with Neural Tangents, in an environment of its own
-	@$(VENV_PYTHON) benchmarks/run.py
+bench: setup ## compare kernels with Neural Tangents, in an environment of its own (ARGS=--avx2: without AVX-512)
+	@$(VENV_PYTHON) benchmarks/run.py $(ARGS)
 	@$(VENV_PYTHON) benchmarks/images.py
 
 refresh: setup ## execute the chapters and write their outputs back
@@ -58,6 +59,18 @@ lock: ## pin all dependencies again, from pyproject.toml into requirements.txt
 	@echo "-e .[book,lab,teach,test]" | _build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
 		--fork-strategy fewest --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --output-file requirements.txt -
+
+# No such interpreter or system is needed: uv reads what the package index has for them.
+wheels: ## ask whether each pinned package has a wheel for Python 3.11 to 3.15 on Linux, macOS and Windows
+	@$(PYTHON) -m venv _build/lock
+	@_build/lock/bin/python -m pip install --quiet uv
+	@for version in 3.11 3.12 3.13 3.14 3.15; do \
+		for system in linux aarch64-unknown-linux-gnu macos windows; do \
+			grep -v "^-e" requirements.txt | _build/lock/bin/uv pip compile --quiet --no-deps --only-binary :all: \
+				--python-version $$version --python-platform $$system --output-file /dev/null - || exit 1; \
+		done; \
+	done
+	@echo "Each pinned package has a wheel for Python 3.11 to 3.15 on Linux, macOS and Windows."
 
 clean: ## remove what was built (the environment stays)
 	rm -rf _build

@@ -1,4 +1,4 @@
-"""One side of the benchmark:  python side.py ours|peer  answers requests on its input, a line of JSON each.
+"""One side of the benchmark:  python side.py numpy|numba|peer  answers requests on its input, a line of JSON each.
 
 {"task": {...}} prepares a task: time of its first call (the peer's compiles), a few entries of the result; {}
 runs it again: wall and CPU seconds, of all threads; {"costs": true} measures what the machine can do at best.
@@ -9,6 +9,7 @@ import sys
 import time
 import timeit
 import warnings
+from functools import partial
 from itertools import pairwise
 from unittest.mock import MagicMock
 
@@ -41,7 +42,7 @@ def inputs(kind, n, dtype):
     return x1, x2 if kind == "x2 given" else None
 
 
-def ours(kind, activation, depth, n, dtype, width=None):
+def ours(kind, activation, depth, n, dtype, width=None, engine="numpy"):
     """Return a call without arguments that computes the task's kernels with ntk_helpers."""
     from ntk_helpers import activations
     from ntk_helpers.layers import mlp
@@ -51,7 +52,8 @@ def ours(kind, activation, depth, n, dtype, width=None):
     if kind == "empirical":
         net = arch.init(np.random.default_rng(1), width=width, inputs=DIM, dtype=np.dtype(dtype))
         return lambda: (net.ntk(x1),)
-    return lambda: arch.kernels(x1, x2, dtype=np.dtype(dtype), threads=int(os.environ["BENCH_THREADS"]))
+    threads = int(os.environ["BENCH_THREADS"])
+    return lambda: arch.kernels(x1, x2, dtype=np.dtype(dtype), threads=threads, engine=engine)
 
 
 def peer(kind, activation, depth, n, dtype, width=1):
@@ -99,4 +101,4 @@ def costs():
 
 
 if __name__ == "__main__":
-    main({"ours": ours, "peer": peer}[sys.argv[1]])
+    main({"numpy": ours, "numba": partial(ours, engine="numba"), "peer": peer}[sys.argv[1]])

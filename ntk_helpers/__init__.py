@@ -5,10 +5,11 @@ from .activations import sigmoid_like, sin, tanh, two_slope
 from .claims import chapter_rng, check, claim, log_slope, verify
 from .convolution import Conv, Flatten, GlobalAveragePool, cnn
 from .data import digits
-from .dynamics import critical_learning_rate, eigenmodes, gp_posterior, kernel_gradient_descent, kernel_gradient_flow
-from .dynamics import kernel_ridge, trained_ensemble
+from .dynamics import critical_learning_rate, eigenmodes, kernel_gradient_descent, kernel_gradient_flow
+from .dynamics import trained_ensemble
 from .features import fourier_features, least_squares, least_squares_path, relu_features
 from .layers import Activation, Architecture, Dense, Residual, mlp, resnet
+from .regression import gp_posterior, kernel_ridge, log_marginal_likelihood
 from .training import Linearized, loss_gradient, train
 
 

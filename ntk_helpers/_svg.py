@@ -228,6 +228,8 @@ class _Renderer(RendererBase):
             letter = chr(code)
             letter = _ITALIC.get(letter, letter) if look.style != "normal" else letter
             math = look.style != "normal"
+            if letter == "′" and spans:  # text fonts have it raised already
+                height, y = spans[-1]["size"], spans[-1]["y"]
             gap = spans and x - spans[-1]["end"] > 0.1 * size and spans[-1]["size"] == height
             if spans and (math, height, y) == tuple(spans[-1][k] for k in ("math", "size", "y")):
                 spans[-1]["text"] += ("\u2009" if gap else "") + letter

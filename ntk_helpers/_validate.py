@@ -11,6 +11,8 @@ def require(condition, message):
 
 def array(name, value, ndim=2, rows=None, columns=None, finite=True):
     """Return ``value`` as a float array of ``ndim`` axes (a tuple allows several), none empty; finite, if so asked."""
+    require(not hasattr(value, "toarray"), f"{name} must be a dense array; got a sparse {type(value).__name__}: "
+            f"{name}.toarray() is one")
     try:
         out = np.asarray(value)
     except ValueError as error:  # ragged nested lists
@@ -34,6 +36,18 @@ def images(name, value, shape=()):
     require(shape in ((), out.shape[1:]),
             f"{name} must be images of height, width and channels {shape}; got shape {np.shape(value)}")
     return out
+
+
+def elementwise(name, function):
+    """Refuse a function that does not take arrays."""
+    x = np.array([[-0.5, 1.0, 2.0]])
+    try:
+        with np.errstate(all="ignore"):
+            got = f"one of shape {np.shape(function(x))} for one of shape {x.shape}"
+    except Exception as error:  # noqa: BLE001 -- a user's function may raise anything
+        got = f"{type(error).__name__}: {error}"
+    require(got.startswith(f"one of shape {x.shape} "), f"{name} must act elementwise on arrays and return arrays; got "
+            f"{got}. np.vectorize makes one of a function of numbers")
 
 
 def integer(name, value, at_least=1):

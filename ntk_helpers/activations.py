@@ -34,6 +34,8 @@ class Nonlinearity:
     def __post_init__(self):
         for part in ("phi", "derivative"):
             _validate.require(callable(getattr(self, part)), f"{part} must be a function; got {getattr(self, part)!r}")
+            if self.dual is None:  # a user's; the package's own stay unused while it is imported
+                _validate.elementwise(part, getattr(self, part))
         _validate.number("tolerance", self.tolerance, above=0)
         _validate.number("tame", self.tame, at_least=0)
         if self.dual is None:
@@ -132,8 +134,14 @@ def _erf(x):
     return function(x)
 
 
+@dataclass(frozen=True)
+class ShiftedErf(Nonlinearity):
+    """The activation ``factor * erf(scale * x) + shift``."""
+
+    constants: tuple = field(default=(), repr=False)  #: scale, factor and shift
+
+
 def _shifted_erf(name, scale, factor, shift):
-    """Return the activation factor * erf(scale * x) + shift."""
     s = scale**2
 
     def dual(k, q1, q2, det):
@@ -141,8 +149,9 @@ def _shifted_erf(name, scale, factor, shift):
         value = np.arctan(2 * s * k / root) * (2 / np.pi * factor**2) + shift**2
         return value, 4 / np.pi * factor**2 * s / root
 
-    return Nonlinearity(name, lambda x: factor * _erf(scale * x) + shift,
-                        lambda x: factor * scale * 2 / np.pi**0.5 * np.exp(-s * x * x), dual)
+    return ShiftedErf(name, lambda x: factor * _erf(scale * x) + shift,
+                      lambda x: factor * scale * 2 / np.pi**0.5 * np.exp(-s * x * x), dual,
+                      constants=(scale, factor, shift))
 
 
 def _gelu_dual(k, q1, q2, det):

@@ -1,12 +1,13 @@
-r"""Dynamics under a fixed kernel: gradient descent by eigenmodes, trained ensembles, posterior, ridge.
+r"""Dynamics under a fixed kernel: gradient descent by eigenmodes, and trained ensembles.
 
 The book's clock: loss :math:`\tfrac12\sum_i\|f(x_i)-y_i\|^2` (a sum), so :math:`\dot f=-\Theta(f-y)`; time is learning
 rate times steps. Targets ``y`` have shape (n,) or (n, k). All is computed in float64, and arguments are never
-modified. A kernel of points with themselves must be symmetric (to half the digits of its dtype); if decomposed,
-eigenvalues down to minus the rounding level :math:`n\varepsilon\lambda_{\max}` count as zero and any below is refused.
-``jitter`` adds that multiple (at least 0) of the mean diagonal to the diagonal of the training kernel. A ValueError
-names the argument if a shape does not fit, a number is out of range or not finite, or the answer hangs on eigenvalues
-lost in rounding. Lee et al.: *Wide neural networks of any depth evolve as linear models under gradient descent*, 2019.
+modified. A kernel of points with themselves must be symmetric (to half the digits of its dtype); eigenvalues down to
+minus the rounding level :math:`n\varepsilon\lambda_{\max}` count as zero and any below is refused. ``jitter`` adds that
+multiple (at least 0) of the mean diagonal to the diagonal of the kernel that drives training: as ridge does, it moves
+the predictions at training points off the targets. A ValueError names the argument if a shape does not fit, a number is
+out of range or not finite, or the answer hangs on eigenvalues lost in rounding. Lee et al.: *Wide neural networks of
+any depth evolve as linear models under gradient descent*, 2019.
 """
 
 import warnings
@@ -14,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _validate
+from . import _gram, _validate
+from .regression import Prediction
 
 
 class Eigenmodes(NamedTuple):
@@ -28,28 +30,16 @@ class Trajectory(NamedTuple):
     """Training in function space, at each time asked for; without the first axis if that was a number."""
 
     times: np.ndarray  #: (t,), learning rate times steps
-    eigenvalues: np.ndarray  #: (n,), largest first
+    eigenvalues: np.ndarray  #: (n,), largest first, with jitter: the rates
     modes: np.ndarray  #: residual f - y in each eigenmode, (t, n) or (t, n, k)
     residual: np.ndarray  #: norm of the residual over points and outputs, (t,)
     train: np.ndarray  #: outputs on the training points, (t, n) or (t, n, k)
     test: np.ndarray | None  #: outputs on the test points, (t, m) or (t, m, k)
 
 
-class Prediction(NamedTuple):
-    """Gaussian prediction, at each time asked for; without the first axis if that was a number."""
-
-    mean: np.ndarray  #: (t, m) or (t, m, k)
-    covariance: np.ndarray  #: (t, m, m), symmetric; of each output alone, the same for all of them
-
-    @property
-    def std(self):
-        """Standard deviation at each point, (t, m); a variance below zero by rounding counts as zero."""
-        return np.sqrt(np.maximum(np.diagonal(self.covariance, axis1=-2, axis2=-1), 0))
-
-
 def eigenmodes(theta, jitter=0.0):
     r"""Decompose the kernel of training points, (n, n): :math:`\Theta=V\,\mathrm{diag}(\lambda)V^\top`."""
-    return Eigenmodes(*_eigh("theta", theta, jitter))
+    return Eigenmodes(*_gram.eigh("theta", theta, jitter)[:2])
 
 
 def critical_learning_rate(theta):
@@ -104,133 +94,59 @@ def trained_ensemble(train, y, times=np.inf, cross=None, test=None, *, layers="a
 
     Kernels are pairs (nngp, ntk), as ``arch.kernels`` gives them: ``train`` (n, n) of the training points, ``cross``
     (m, n) between test points (rows) and these, ``test`` (m, m), ``nngp`` alone used; without the last two the
-    prediction is on the training points. ``times`` as in :func:`kernel_gradient_flow`; ``layers``, "all" or "last", are
-    trained. ``jitter`` goes to the kernel that drives training; with "last" that is also the initial covariance of the
-    training points: there it acts as noise in the targets.
+    prediction is on the training points. With the diagonal of ``test`` alone, (m,), as ``arch.diagonal`` gives it, no
+    matrix (m, m) is made: ``covariance`` is None. ``times`` as in :func:`kernel_gradient_flow`; ``layers``, "all" or
+    "last", are trained. ``jitter`` goes to the kernel that drives training; with "last" it acts as noise in targets.
     """
     _validate.require(layers in ("all", "last"), f'layers must be "all" or "last"; got {layers!r}')
     _validate.require((cross is None) == (test is None),
                       f"cross and test go together; got only {'test' if cross is None else 'cross'}")
     times, (nngp, ntk) = _times(times), _pair("train", train)
     driver = ("train.ntk", ntk) if layers == "all" else ("train.nngp", nngp)
-    eigenvalues, vectors = _eigh(*driver, jitter, times)
+    eigenvalues, vectors, shift = _gram.eigh(*driver, jitter, times)
     y = _validate.array("y", y, ndim=(1, 2), rows=len(vectors))
     decay, gain = _clock(eigenvalues, times)
     target = vectors.T @ y.reshape(len(y), -1)
     # A sandwich of the initial covariance, here in the eigenbasis of the kernel that drives training.
-    initial = np.diag(eigenvalues)
+    initial, noise = np.diag(eigenvalues - shift), shift
     if layers == "all":
-        initial = vectors.T @ _kernel("train.nngp", nngp, rows=len(y))[0] @ vectors
+        initial, noise = vectors.T @ _gram.symmetric("train.nngp", nngp, rows=len(y))[0] @ vectors, 0.0
     if cross is None:
-        mean = y.reshape(len(y), -1) - vectors @ (decay[..., None] * target)
-        kept = vectors * decay[:, None, :]
-        covariance = _symmetrized(kept @ initial @ kept.mT)
+        kept = _kept(decay, eigenvalues, shift)
+        mean = y.reshape(len(y), -1) - vectors @ (kept[..., None] * target)
+        covariance = _gram.symmetrized((vectors * kept[:, None, :]) @ initial @ (vectors * kept[:, None, :]).mT)
+        if noise:
+            covariance += _gram.symmetrized(noise * (vectors * (1 - kept[:, None, :]) ** 2) @ vectors.T)
+        variance = np.diagonal(covariance, axis1=-2, axis2=-1)
     else:
+        initial += np.diag(np.full(len(y), noise))
         nngp, ntk = _pair("cross", cross)
         nngp = _validate.array("cross.nngp", nngp, columns=len(y)) @ vectors
         ntk = _validate.array("cross.ntk", ntk, 2, len(nngp), len(y)) @ vectors if layers == "all" else nngp
         mean = ntk @ (gain[..., None] * target)
         moved = ntk * gain[:, None, :]
-        change = 2 * _symmetrized(moved @ (nngp - moved @ initial / 2).mT)
-        covariance = _kernel("test.nngp", _pair("test", test)[0], rows=len(nngp))[0] - change
-    return Prediction(mean.reshape(*times.shape, -1, *y.shape[1:]),
-                      covariance.reshape(*times.shape, *covariance.shape[1:]))
+        change, covariance = nngp - moved @ initial / 2, None
+        prior = _gram.prior("test.nngp", _pair("test", test)[0], rows=len(nngp))
+        variance = prior - 2 * (moved * change).sum(axis=-1) if prior.ndim == 1 else None
+        if variance is None:
+            covariance = prior - 2 * _gram.symmetrized(moved @ change.mT)
+            variance = np.diagonal(covariance, axis1=-2, axis2=-1)
+    mean, covariance, variance = (
+        part if part is None else part.reshape(*times.shape, *shape) for part, shape in (
+            (mean, (-1, *y.shape[1:])), (covariance, np.shape(covariance)[1:]), (variance, variance.shape[1:])))
+    return Prediction(mean, covariance, variance)
 
 
-def gp_posterior(kernel, y, cross, test, *, noise_variance=0.0, jitter=0.0):
-    r"""Condition a centered Gaussian process on targets with noise of variance :math:`\sigma^2`: a :class:`Prediction`.
-
-    .. math::
-        \mu=K(x,X)\,(K+\sigma^2I)^{-1}y,\qquad \Sigma=K(x,x')-K(x,X)\,(K+\sigma^2I)^{-1}K(X,x'),
-
-    the posterior of the function, without noise (Rasmussen and Williams 2006, equations 2.22 to 2.24). Covariances:
-    ``kernel`` (n, n) of the training points, ``cross`` (m, n) between test points and these, ``test`` (m, m).
-    """
-    from scipy.linalg import solve_triangular
-
-    factor, y, cross = _regression(kernel, y, cross, "noise_variance", noise_variance, jitter)
-    test = _kernel("test", test, rows=len(cross))[0]
-    half = solve_triangular(factor, cross.T, lower=True)
-    mean = half.T @ solve_triangular(factor, y, lower=True)
-    return Prediction(mean, test - _symmetrized(half.T @ half))
-
-
-def kernel_ridge(kernel, y, cross, *, ridge=0.0, jitter=0.0):
-    r"""Predict by kernel ridge regression, :math:`K(x,X)\,(K(X,X)+\rho I)^{-1}y`, of shape (m,) or (m, k).
-
-    Minimizes :math:`\tfrac12\sum_i(f(x_i)-y_i)^2+\tfrac\rho2\|f\|^2`, in the norm of the kernel's function space,
-    :math:`\rho\ge0`. Parameters as in :func:`gp_posterior`, whose mean this is; for training points ``cross=kernel``.
-    """
-    from scipy.linalg import cho_solve
-
-    factor, y, cross = _regression(kernel, y, cross, "ridge", ridge, jitter)
-    return cross @ cho_solve((factor, True), y)
-
-
-def _regression(kernel, y, cross, name, shift, jitter):
-    """Return the lower Cholesky factor of the kernel plus ``shift`` on its diagonal, targets and cross kernel."""
-    import scipy.linalg  # here, so that importing the package does not load SciPy
-
-    matrix, rounding = _kernel("kernel", kernel, jitter)
-    matrix += np.diag(np.full(len(matrix), _validate.number(name, shift, at_least=0)))
-    try:
-        factor = scipy.linalg.cholesky(matrix, lower=True)
-    except np.linalg.LinAlgError:
-        raise _singular("kernel") from None
-    # A squared pivot is the variance a point has left, given the points before it.
-    if factor.diagonal().min() ** 2 <= rounding * matrix.diagonal().max():
-        raise _singular("kernel")
-    y = _validate.array("y", y, ndim=(1, 2), rows=len(factor))
-    return factor, y, _validate.array("cross", cross, columns=len(factor))
-
-
-def _kernel(name, value, jitter=0.0, rows=None):
-    """Return a float64 copy, symmetric and with jitter, and the relative rounding of its eigenvalues."""
-    given = _validate.array(name, value, rows=rows, columns=rows)
-    _validate.require(given.shape[0] == given.shape[1],
-                      f"{name} must be square, a row and a column for each point; got shape {given.shape}")
-    eps, out = np.finfo(given.dtype).eps, given.astype(float)
-    gap = np.abs(out - out.T).max()
-    _validate.require(gap <= np.sqrt(eps) * np.abs(out).max(),
-                      f"{name} must be symmetric; got entries that differ from their mirror by {gap:.3g}")
-    shift = _validate.number("jitter", jitter, at_least=0) * out.diagonal().mean()
-    return _symmetrized(out) + np.diag(np.full(len(out), shift)), len(out) * eps
-
-
-def _eigh(name, value, jitter, times=0.0):
-    """Return the eigenvalues, largest first and none negative, and the eigenvectors.
-
-    Refuse times at which modes of eigenvalues that are lost in rounding would have moved.
-    """
-    import scipy.linalg  # here, so that importing the package does not load SciPy
-
-    matrix, rounding = _kernel(name, value, jitter)
-    values, vectors = (a[..., ::-1] for a in scipy.linalg.eigh(matrix))
-    rounding = rounding * np.abs(values).max() + np.finfo(float).tiny
-    _validate.require(values[-1] >= -rounding,
-                      f"{name} must be positive semi-definite; got the eigenvalue {values[-1]:.3g}, beyond"
-                      f" rounding ({rounding:.1g}). Is it a kernel? If it is, but inexact, add jitter")
-    if values[-1] <= rounding and (times * rounding >= 1).any():
-        raise _singular(name, f", or ask for times well below {1 / rounding:.1g}")
-    # "Largest" to six digits, so that rounding does not choose among entries that are equal by symmetry.
-    size = np.abs(vectors)
-    first = np.argmax(size > (1 - 1e-6) * size.max(axis=0), axis=0)
-    return np.maximum(values, 0), vectors * np.sign(vectors[first, np.arange(len(matrix))])
-
-
-def _singular(name, also=" or a ridge"):
-    """Return the error for a singular kernel, with what to do about it."""
-    return ValueError(f"{name} must be positive definite beyond rounding; got a singular matrix. Remove"
-                      f" duplicate training points, or add jitter (1e-10, say){also}")
-
-
-def _symmetrized(a):
-    return (a + a.mT) / 2
+def _kept(decay, eigenvalues, shift):
+    """Return which part of each mode's residual is left where jitter drives training, and the function has none."""
+    lost = np.divide(shift, eigenvalues, out=np.zeros_like(eigenvalues), where=eigenvalues > 0)
+    return decay * (1 - lost) + lost
 
 
 def _trajectory(times, theta, y, f0, cross, f0_test, jitter, *discrete):
-    eigenvalues, vectors = _eigh("theta", theta, jitter, times)
-    decay, gain = (factor[..., None] for factor in _clock(eigenvalues, times, *discrete))
+    eigenvalues, vectors, shift = _gram.eigh("theta", theta, jitter, times)
+    decay, gain = _clock(eigenvalues, times, *discrete)
+    kept, gain = _kept(decay, eigenvalues, shift)[..., None], gain[..., None]
     y = _validate.array("y", y, ndim=(1, 2), rows=len(vectors))
     if (f0_test is not None and cross is None) or (cross is not None and (f0 is None) != (f0_test is None)):
         raise ValueError("f0 and f0_test must be given together where cross is; "
@@ -239,7 +155,7 @@ def _trajectory(times, theta, y, f0, cross, f0_test, jitter, *discrete):
     start = vectors.T @ (f0 - y).reshape(len(y), -1)
     shape, test = (*times.shape, -1, *y.shape[1:]), None
     with np.errstate(over="ignore", invalid="ignore"):  # beyond the critical learning rate
-        modes = np.where(start == 0, 0, decay * start)
+        modes = np.where(start == 0, 0, kept * start)
         residual = np.linalg.norm(modes, axis=(1, 2)).reshape(times.shape)
         train = (y.reshape(len(y), -1) + vectors @ modes).reshape(shape)
         if cross is not None:

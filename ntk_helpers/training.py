@@ -72,7 +72,8 @@ def train(net, x, y, learning_rate, steps, *, loss="squares", optimizer="gd", ba
     """
     net = _model(net).copy()
     x, y = _data(net, x, y, loss)
-    rate, steps = _validate.number("learning_rate", learning_rate, above=0), _validate.integer("steps", steps)
+    rate = _validate.number("learning_rate", learning_rate, above=0)
+    steps = _validate.integer("steps", steps, at_least=0)
     at = [0, steps] if at is None else np.atleast_1d(at).tolist()
     wanted = {_validate.integer("at", step, at_least=0) for step in at}
     _validate.require(wanted and max(wanted) <= steps, f"at must hold numbers of steps from 0 to {steps}; got {at!r}")

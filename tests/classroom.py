@@ -38,6 +38,14 @@ class Strip(ast.NodeTransformer):
 get_ipython().ast_transformers.append(Strip())
 """
 
+DROP_ASSERTS = """
+import re
+get_ipython().input_transformer_manager.cleanup_transforms.append(
+    lambda lines: [re.sub(r"^( *)assert .*", r"\\1pass", line) for line in lines])
+"""
+
+PIXEL = ("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+
 
 class Class:
     """Builds the inbox; `expected` holds for each student status, lost questions, and a pattern of the reason."""
@@ -106,14 +114,15 @@ class Class:
         self.add("loop-that-catches", self.with_body("""while True:
         try:
             while True: sum(range(1000))
-        except BaseException: pass"""), "graded|crashed", "stopped after|does not end|kernel died", q)
+        except BaseException: pass"""), "graded", "stopped after", q)
         self.add("loop-that-ignores", self.with_body("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-                 "    while True: pass"), "crashed", "does not end|kernel died|stopped after", everything)
-        self.add("exit", self.with_body("import os; os._exit(0)"), "crashed", "the kernel died", everything)
+                 "    while True: pass"), "graded", "stopped after", q)
+        self.add("exit", self.with_body("import os; os._exit(0)"), "graded", f"ended its process: {self.q}-check", q)
+        self.add("exit-in-a-cell", self.with_cell("import sys\nsys.exit()", 3), "graded")
+        self.add("quit-in-a-cell", self.with_cell("quit()", 3), "graded")
         self.add("memory", self.with_body("return [np.ones(10**8) for _ in range(30)]"), "graded", lost=q)
         self.add("children", self.with_cell("import subprocess, time\n[subprocess.Popen(['sleep', '99']) for _ in "
-                                            "range(60)]\ntime.sleep(30)"), "crashed", "more than 40 processes",
-                 everything)
+                                            "range(60)]\ntime.sleep(30)"), "graded", "more than 40 processes: new-1")
         self.add("flood", self.with_cell("for _ in range(200_000): print('x' * 80)"), "graded")
         self.add("input", self.with_cell("name = input('your name? ')"), "graded")
 
@@ -150,13 +159,20 @@ class Class:
                  "replaced: 'numpy.allclose'")
         self.add("helpers-patched", self.with_cell("import ntk_helpers.claims as c\nc.check = lambda *a, **k: None"),
                  "review", "replaced: 'ntk_helpers.claims.check'")
-        self.add("float-shadowed", self.with_cell("float = lambda x: 0.0"), "review", "replaced: 'float'", everything)
+        self.add("names-shadowed", self.with_cell("from math import *\nfloat = lambda x: 0.0\nsum = max = check = 1"),
+                 "graded")
+        wrong = self.with_body("return 1e3")
+        wrong.cells.insert(1, nbformat.v4.new_code_cell(DROP_ASSERTS))
+        self.add("asserts-dropped", wrong, "review", "replaced: .*IPython's cleanup_transforms", q)
         notebook = copy.deepcopy(self.release)
         notebook.cells.insert(0, nbformat.v4.new_code_cell(STRIP_ASSERTS))
         for cell in notebook.cells:
             if cell.id in self.points:
                 cell.source = cell.source.replace("raise NotImplementedError", "return")
-        self.add("asserts-stripped", notebook, "review", "assertions are disabled: no test counts", everything)
+        self.add("asserts-stripped", notebook, "review", "replaced: \"IPython's ast_transformers\"", everything)
+        self.whose_files_are_several()
+        self.whose_zero_is_a_guess(q)
+        self.whose_cells_lost_their_names()
         self.add("script", self.with_cell("from IPython.display import HTML, Javascript, display\n"
                  "display(HTML('<script>alert(7531)</script><img src=x onerror=alert(7531)>'))\n"
                  "display(Javascript('alert(7531)'))"), "graded")
@@ -178,6 +194,90 @@ class Class:
                  file="hw.zip")
         self.add("Zoë O'Hara, =1+1", self.solved(), "graded")
         return self
+
+    def whose_files_are_several(self):
+        untouched, solved = nbformat.writes(self.release), nbformat.writes(self.solved())
+        for student, others, reason in (
+                ("copy-solved", {f"{self.name}-Copy1.ipynb": solved}, "as it was handed out: .*Copy1.ipynb was graded"),
+                ("zip-solved", {"hw.zip": _zip({f"{self.name}.ipynb": solved})}, "as it was handed out: hw.zip/"),
+                ("text-beside", {f"{self.name}.ipynb.txt": solved, "scan.jpg": "x"}, "also handed in: scan.jpg")):
+            self.add(student, untouched, "review", reason)
+            for name, content in others.items():
+                (self.inbox / student / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        notebook = self.with_body("return 1e3")
+        self.add("two-answers", self.solved(), "review", "2 notebooks with different answers")
+        (self.inbox / "two-answers" / "draft.ipynb").write_text(nbformat.writes(notebook), encoding="utf-8")
+        self.add("json-behind", self.solved(), "graded", file=f"{self.name}.ipynb.json")
+        self.add("capitals", self.solved(), "graded", file=f"{self.name.upper()}.IPYNB")
+
+    def whose_zero_is_a_guess(self, q):
+        head, right = self.head(), self.answers[self.q]
+        notebook = self.with_body("return pause.sleep(0)")
+        given = next(cell for cell in notebook.cells if cell.id == "given-1")
+        given.source += "\nimport time as pause"
+        self.add("import-in-a-given-cell", notebook, "review", f"{self.q} lost points, and given-1 defines pause", q)
+        notebook = self.with_body("return helper(*locals())")
+        notebook.cells.append(nbformat.v4.new_code_cell("def helper(*arguments): return arguments"))
+        self.add("helper-below", notebook, "review", r"new cell \(new-1\) defines helper", q)
+        notebook = self.solved()
+        self.cell(notebook, self.q).source = self.cell(self.release, self.q).source
+        notebook.cells.append(nbformat.v4.new_code_cell(right))
+        self.add("answer-in-a-new-cell", notebook, "review", rf"{self.q} lost points, and a new cell \(new-1\)", q)
+        notebook = self.with_body("return missing")
+        self.cell(notebook, f"{self.q}-check").source += f"\n{right}"
+        self.add("answer-in-a-test", notebook, "review", f"{self.q} lost points, and {self.q}-check defines", q)
+        self.add("file-not-handed-in", self.with_body("return np.load('mine.npy')"), "review",
+                 "needs what is not here .*mine.npy", q)
+        self.add("package-not-here", self.with_body("import torch_of_mine"), "review",
+                 "needs what is not here .*torch_of_mine", q)
+        notebook = self.with_body("return undefined_anywhere")
+        self.add("a-plain-mistake", notebook, "graded", lost=q)
+        notebook = self.with_body("pass")
+        for name in (self.q, self.other):
+            self.cell(notebook, name).source = re.search(r"^def .*:$", self.answers[name], re.M)[0] + (
+                "\n    while True: pass")
+        self.add("two-loops", notebook, "graded", f"stopped after .*{self.q}-check.*{self.other}-check",
+                 (self.q, self.other))
+        notebook = self.solved()
+        notebook.cells.reverse()
+        self.cell(notebook, self.q).source = f"{head}\n    return 1e3"
+        self.add("reversed-and-wrong", notebook, "review", "points were lost, and cells were moved", q)
+
+    def whose_cells_lost_their_names(self):
+        words = [name for name in self.answers if name not in self.points]
+        notebook = self.solved()
+        place = notebook.cells.index(self.cell(notebook, words[0]))
+        notebook.cells[place].source = "YOUR ANSWER HERE"
+        below = copy.deepcopy(notebook)
+        notebook.cells.insert(place + 1, nbformat.v4.new_markdown_cell("My answer, in a cell of its own."))
+        self.add("words-in-a-new-cell", notebook, "graded", f"the answer to {words[0]} stood in a new cell")
+        below.cells.append(nbformat.v4.new_markdown_cell("An answer that is far from its question, but it is one."))
+        self.add("words-at-the-end", below, "review", f"no answer to {words[0]}, but words in new cells")
+        notebook = self.solved()
+        notebook.cells.insert(place, copy.deepcopy(notebook.cells[place]))
+        notebook.cells[place].source = "A first try."
+        self.add("words-twice", json.dumps(notebook), "review", f"two cells for {words[0]}: the last one counts")
+        notebook = self.solved()
+        notebook.cells.insert(place + 1, copy.deepcopy(self.cell(self.release, words[0])))
+        self.add("words-and-an-empty-copy", json.dumps(notebook), "graded")
+        data = json.loads(nbformat.writes(self.solved()))
+        for cell in data["cells"]:
+            cell["metadata"] = {"id": cell.pop("id")}
+        self.add("ids-in-metadata", json.dumps(data | {"nbformat_minor": 4}), "graded")
+        for cell in data["cells"]:
+            cell["metadata"] = {}
+            cell["source"] = "".join(cell["source"]).replace("\n", "\r\n")
+        self.add("no-names-and-crlf", json.dumps(data | {"nbformat_minor": 4}), "graded", "^$")
+        self.add("nbformat-3", nbformat.writes(nbformat.convert(nbformat.from_dict(data | {"nbformat_minor": 4}), 3),
+                                               version=3), "graded")
+        notebook = self.solved()
+        answer = self.cell(notebook, words[0])
+        answer.attachments = {"a photo.png": {"image/png": PIXEL}}
+        answer.source += "\n\n![photo](attachment:a%20photo.png)"
+        own = nbformat.v4.new_markdown_cell("![photo](attachment:photo.png) ![lost](attachment:lost.png)")
+        own.attachments = {"photo.png": {"image/png": PIXEL}}
+        notebook.cells.insert(1, own)
+        self.add("photo", notebook, "graded")
 
 
 def _zip(files):

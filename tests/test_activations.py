@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -158,6 +160,10 @@ def test_names_say_which():
     (lambda: leaky_relu("a"), "slope must be one real number; got 'a'"),
     (lambda: rbf(0), "gamma must be above 0; got 0"),
     (lambda: Nonlinearity("f", 3, np.cos), "phi must be a function; got 3"),
+    (lambda: Nonlinearity("f", math.tanh, np.cos), "phi must act elementwise .* got TypeError: .* np.vectorize"),
+    (lambda: Nonlinearity("f", lambda x: x if x > 0 else 0, np.sign), "phi must act elementwise .* got ValueError"),
+    (lambda: Nonlinearity("f", np.tanh, lambda x: 1.0), r"derivative must act elementwise .* got one of shape \(\)"),
+    (lambda: Nonlinearity("f", np.sum, np.sign), r"phi must act elementwise .* got one of shape \(\)"),
     (lambda: Nonlinearity("f", np.sin, None), "derivative must be a function; got None"),
     (lambda: Nonlinearity("f", np.sin, np.cos, tolerance=0), "tolerance must be above 0; got 0"),
     (lambda: Nonlinearity("f", np.sin, np.cos, tame=-1), "tame must be at least 0; got -1"),

@@ -479,7 +479,7 @@ ANSWERS = {
     "RKHS": "The functions of an infinite layer",
     "representer theorem": "As many coefficients as examples",
     "kernel ridge regression": "As many coefficients as examples",
-    "kernel_ridge": "ntk_helpers.dynamics.kernel_ridge",
+    "kernel_ridge": "ntk_helpers.regression.kernel_ridge",
     "Gaussian process": "A random function",
     "NNGP": "Depth",
     "edge of chaos": "What depth does to functions",

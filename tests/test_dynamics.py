@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import warnings
@@ -13,12 +14,11 @@ from hypothesis import strategies as st
 from ntk_helpers.dynamics import (
     critical_learning_rate,
     eigenmodes,
-    gp_posterior,
     kernel_gradient_descent,
     kernel_gradient_flow,
-    kernel_ridge,
     trained_ensemble,
 )
+from ntk_helpers.regression import gp_posterior, kernel_ridge, log_marginal_likelihood
 
 REFERENCE = np.load(Path(__file__).parent / "reference" / "ensemble_mse.npz")
 
@@ -64,8 +64,11 @@ def test_every_array_of_neural_tangents_is_matched():
         used |= {f"{net}_{kernel}_{points}" for kernel in ("nngp", "ntk") for points in ("XX", "ZX", "ZZ")}
         for layers, kind in (("last", "nngp"), ("all", "ntk")):
             for reg in (0, 0.001):
-                for points, others in (("X", ()), ("Z", (cross, test))):
-                    out = trained_ensemble(train, y, times, *others, layers=layers, jitter=reg)
+                # On training points the peer's regularized kernel is the function's, too.
+                shifted = [k + reg * k.diagonal().mean() * np.eye(12) if name == kind else k
+                           for name, k in zip(("nngp", "ntk"), train)]
+                for points, pairs, jitter in (("X", (shifted,), 0), ("Z", (train, cross, test), reg)):
+                    out = trained_ensemble(pairs[0], y, times, *pairs[1:], layers=layers, jitter=jitter)
                     for i, when in enumerate(("t1", "t10", "t100", "t1000", "inf")):
                         name = f"{net}_reg{reg:g}_{when}_{points}_{kind}"
                         assert_matches(out.mean[i], f"{name}_mean", used)
@@ -216,7 +219,7 @@ def test_the_ensemble_covariance_is_that_of_functions_drawn_and_trained(rng, pro
             got = trained_ensemble(train, y, t, cross, test, layers=layers)
             expected = moved.test @ joint @ moved.test.T
             np.testing.assert_allclose(got.covariance, expected, atol=1e-12)
-            np.testing.assert_allclose(got.std, np.sqrt(np.diag(expected)), atol=1e-12)
+            np.testing.assert_allclose(got.std[:, 0], np.sqrt(np.diag(expected)), atol=1e-12)
             mean = kernel_gradient_flow(theta, y, t, cross=theta_cross).test
             np.testing.assert_allclose(got.mean, mean, atol=1e-12)
             seen = trained_ensemble(train, y, t, layers=layers)
@@ -270,15 +273,81 @@ def test_ridge_minimizes_its_objective(rng):
 
 
 def test_jitter_is_relative_to_the_mean_diagonal(problem):
-    (nngp, theta), (_, cross), _, y = problem
+    (nngp, theta), (_, cross), test, y = problem
     shifted = theta + 0.1 * np.trace(theta) / 8 * np.eye(8)
     for call in (lambda k, **more: kernel_gradient_flow(k, y, 2.0, cross=cross, **more).test,
                  lambda k, **more: kernel_gradient_descent(k, y, 0.1, 9, cross=cross, **more).test,
-                 lambda k, **more: trained_ensemble((nngp, k), y, 2.0, **more).covariance,
+                 lambda k, **more: trained_ensemble((nngp, k), y, 2.0, (cross, cross), test, **more).covariance,
                  lambda k, **more: gp_posterior(k, y, cross, np.eye(5), **more).covariance,
                  lambda k, **more: kernel_ridge(k, y, cross, **more),
                  lambda k, **more: eigenmodes(k, **more).eigenvalues):
         np.testing.assert_allclose(call(theta, jitter=0.1), call(shifted), atol=1e-13)
+
+
+@pytest.mark.parametrize("t", [0, 0.7, 40, np.inf])
+@pytest.mark.parametrize("jitter", [0.0, 1e-3, 0.5])
+def test_training_points_are_test_points_too(problem, t, jitter):
+    train, _, _, y = problem
+    seen = kernel_gradient_flow(train[1], y, t, f0=y[::-1], cross=train[1], f0_test=y[::-1], jitter=jitter)
+    np.testing.assert_allclose(seen.train, seen.test, atol=1e-12)
+    np.testing.assert_allclose(seen.residual, np.linalg.norm(seen.test - y), atol=1e-12)
+    steps = kernel_gradient_descent(train[1], y, 0.01, [0, 7, 10**6], cross=train[1], jitter=jitter)
+    np.testing.assert_allclose(steps.train, steps.test, atol=1e-12)
+    for layers in ("all", "last"):
+        there = trained_ensemble(train, y, t, train, train, layers=layers, jitter=jitter)
+        for got, expected in zip(trained_ensemble(train, y, t, layers=layers, jitter=jitter), there):
+            np.testing.assert_allclose(got, expected, atol=1e-12)
+
+
+def test_repeated_points_with_jitter_meet_in_the_middle():
+    x, y = np.array([[1.0, 0], [1, 0], [0, 1]]), np.array([0.0, 1, 3])
+    for flow in (kernel_gradient_flow(x @ x.T, y, np.inf, jitter=1e-6),
+                 kernel_gradient_descent(x @ x.T, y, 0.5, [10**9], jitter=1e-6)):
+        np.testing.assert_allclose(np.squeeze(flow.train), [0.5, 0.5, 3], atol=1e-5)
+        np.testing.assert_allclose(flow.residual, 0.5**0.5, atol=1e-5)
+    np.testing.assert_allclose(trained_ensemble((x @ x.T,) * 2, y, jitter=1e-6).mean, [0.5, 0.5, 3], atol=1e-5)
+
+
+def test_variances_alone_are_the_diagonal(problem):
+    train, cross, test, y = problem
+    diagonal = np.diagonal(test[0])
+    whole, part = (gp_posterior(train[0], y, cross[0], each, noise_variance=0.1) for each in (test[0], diagonal))
+    assert part.covariance is None
+    for times in (2.0, [0, 1, np.inf]):
+        for layers in ("all", "last"):
+            pairs = [(whole, part)] + [tuple(trained_ensemble(train, y, times, cross, each, layers=layers)
+                                             for each in (test, (diagonal, None)))]
+        for whole, part in pairs:
+            np.testing.assert_allclose(part.mean, whole.mean, atol=1e-14)
+            np.testing.assert_allclose(part.variance, whole.variance, atol=1e-13)
+            np.testing.assert_allclose(part.std, whole.std, atol=1e-6)
+
+
+def test_the_marginal_likelihood_is_the_density_of_the_targets(problem):
+    from scipy.stats import multivariate_normal
+
+    (kernel, _), _, _, y = problem
+    normal = multivariate_normal(np.zeros(8), kernel + 0.3 * np.eye(8))
+    got = log_marginal_likelihood(kernel, y, noise_variance=0.3)
+    np.testing.assert_allclose(got, [normal.logpdf(column) for column in y.T], rtol=1e-12)
+    assert log_marginal_likelihood(kernel, y[:, 0], noise_variance=0.3).shape == ()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_jitter_that_is_advised_helps(rng, dtype):
+    for scale in (1e-3, 1.0, 1e4):
+        z = rng.standard_normal((60, 5))
+        kernel = (scale * z @ z.T).astype(dtype)
+        kernel = (kernel + kernel.T) / 2
+        for call in (lambda jitter, k=kernel: kernel_ridge(k, np.ones(60), k, jitter=jitter),
+                     lambda jitter, k=kernel: kernel_gradient_flow(k, np.ones(60), np.inf, jitter=jitter)):
+            with pytest.raises(ValueError, match="add jitter") as error:
+                call(0.0)
+            advice = float(re.search(r"add jitter \((\S+), say", str(error.value))[1])
+            assert advice < {np.float32: 1e-2, np.float64: 1e-11}[dtype]
+            call(advice)
+    with pytest.raises(ValueError, match="or add jitter or a ridge"):
+        kernel_ridge(np.zeros((2, 2)), np.ones(2), np.ones((1, 2)))
 
 
 # Eigenmodes, singular kernels, rounding.
@@ -406,7 +475,8 @@ def test_shapes_follow_times_and_targets(problem):
             flow = kernel_gradient_flow(train[1], target, times, cross=cross[1])
             assert [np.shape(a) for a in flow] == [t, (8,), (*t, 8, *k), t, (*t, 8, *k), (*t, 5, *k)]
             out = trained_ensemble(train, target, times, cross, test)
-            assert (out.mean.shape, out.covariance.shape, out.std.shape) == ((*t, 5, *k), (*t, 5, 5), (*t, 5))
+            assert (out.mean.shape, out.covariance.shape, out.variance.shape) == ((*t, 5, *k), (*t, 5, 5), (*t, 5))
+            assert (out.mean - 2 * out.std).shape == out.mean.shape
             assert trained_ensemble(train, target, times).mean.shape == (*t, 8, *k)
             assert kernel_gradient_flow(train[1], target, times).test is None
 

@@ -18,7 +18,7 @@ TOOLS = Path(__file__).resolve().parent.parent / "tools"
 # No package can come from anywhere, whatever this machine's pip is set to.
 NO_INDEX = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "http://127.0.0.1:9", "PIP_EXTRA_INDEX_URL": "",
             "PIP_FIND_LINKS": ""}
-ALL_PYTHONS = "Python 3.11, 3.12 or 3.13"
+ALL_PYTHONS = "Python 3.11 to 3.15"
 
 
 def run(*command, cwd, **environment):
@@ -131,10 +131,31 @@ def test_something_else_called_venv_is_reported_and_kept(project, what):
 def test_without_a_suitable_python_it_says_which_are(project):
     file = project / "tools" / "bootstrap.py"
     text = file.read_text()
-    file.write_text(text.replace('VERSIONS = ("3.13", "3.12", "3.11")', 'VERSIONS = ("4.1",)'))
+    file.write_text(re.sub("^VERSIONS = .*", 'VERSIONS = ("4.1",)', text, flags=re.MULTILINE))
     assert file.read_text() != text
-    assert f"{ALL_PYTHONS} is needed" in one_line(bootstrap(project))
+    assert f"{ALL_PYTHONS} is needed" in one_line(bootstrap(project, PATH=""))
     assert not (project / ".venv").exists()
+
+    uv = project / "bin" / "uv"  # says where the Python is that it would have brought
+    uv.parent.mkdir()
+    uv.write_text(f"#!/bin/sh\necho {sys.executable}\n")
+    uv.chmod(0o755)
+    this = ".".join(map(str, sys.version_info[:2]))
+    file.write_text(file.read_text().replace('("4.1",)', f'("4.1", "{this}")')
+                    .replace("[(sys.executable,)]", "[('no-python',)]"))
+    result = bootstrap(project, PATH=str(uv.parent))
+    assert result.returncode == 0, result.stderr
+    assert list((project / ".venv").rglob("tiny.py"))
+
+
+def test_a_newer_python_gets_a_sentence(project):
+    file = project / "tools" / "bootstrap.py"
+    file.write_text(re.sub("^VERSIONS = .*", 'VERSIONS = ("3.10",)', file.read_text(), flags=re.MULTILINE))
+    result = bootstrap(project, PATH="")
+    assert result.returncode == 0, result.stderr
+    assert "is newer than what the pinned packages were made for" in result.stdout
+    result = bootstrap(project, PATH="")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", ""), "said once"
 
 
 def old_pythons():
@@ -246,6 +267,14 @@ def test_the_environment_of_a_chapter(book):
     notebook = notebooks_of(book).execute(chapter(book, "01-one", source), seed=7)
     threads = os.environ["OPENBLAS_NUM_THREADS"]  # set by conftest.py, if nobody else has
     assert notebook.cells[1].outputs[0].text == f"{book / 'book'} 1 {threads} 7\n"
+
+
+def test_a_chapter_draws_without_a_home(book):
+    chapter(book, "01-one", "import matplotlib.pyplot as plt\nplt.figure()")
+    environment = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR"}
+    result = subprocess.run([sys.executable, "tools/notebooks.py", "run"], cwd=book, text=True, capture_output=True,
+                            env=environment | {"HOME": os.devnull}, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 def test_a_failing_cell_ends_the_run_and_is_shown(book):

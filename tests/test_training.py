@@ -108,6 +108,8 @@ def test_history_records_what_is_asked_when_it_is_asked(rng, data):
     default = train(net, *data, 0.02, 10)[1]
     assert default.steps.tolist() == [0, 10] and default.values == {}
     assert train(net, *data, 0.02, 10, at=4)[1].steps.tolist() == [4]
+    untrained, history = train(net, *data, 0.02, 0)
+    assert history.steps.tolist() == [0] and np.array_equal(untrained.theta, net.theta)
 
 
 def test_some_maps_can_be_trained_alone(rng, data):
@@ -152,7 +154,7 @@ def test_divergence_is_reported(rng, data):
 @pytest.mark.parametrize(("argument", "value"), [
     ("net", "network"), ("y", np.ones((12, 3))), ("y", np.ones(12)), ("y", np.ones((11, 2))),
     ("y", np.full((12, 2), np.nan)), ("learning_rate", -0.1), ("learning_rate", 0), ("learning_rate", np.nan),
-    ("learning_rate", "fast"), ("steps", 0), ("steps", 1.5), ("loss", "hinge"), ("optimizer", "sgd"),
+    ("learning_rate", "fast"), ("steps", -1), ("steps", 1.5), ("loss", "hinge"), ("optimizer", "sgd"),
     ("batch_size", 0), ("batch_size", 13), ("rng", None), ("maps", []), ("maps", [2]), ("maps", [-3]),
     ("maps", [0, -2]), ("maps", ["first"]), ("at", [5]), ("at", [-1]), ("at", []), ("at", [0.5]),
     ("record", {"f": 3}), ("record", [np.sum])])

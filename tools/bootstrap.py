@@ -17,7 +17,9 @@ import subprocess
 import sys
 import tempfile
 
-VERSIONS = ("3.13", "3.12", "3.11")
+# Every pinned package has a wheel for these (make wheels); the first is asked of uv where there is no Python.
+VERSIONS = ("3.13", "3.12", "3.11", "3.14", "3.15")
+ALL = "Python 3.11 to 3.15"
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
@@ -105,15 +107,14 @@ def set_up():
     ours = os.path.exists(MADE) or (os.path.isdir(VENV) and not os.listdir(VENV))
     version = probe(PYTHON)[0]
     base = None
-    if ours and not (os.path.exists(INSTALLED) and read(MADE) == ROOT and version in VERSIONS):
+    if ours and not (os.path.exists(INSTALLED) and read(MADE) == ROOT and fits(version)):
         base = find_python()
         print("Removing a .venv that is unfinished, moved, or of another Python.")
         remove_venv()
     elif not os.path.lexists(VENV):
         base = find_python()
-    elif version not in VERSIONS:
-        raise Stop("%s is in the way: it is not an environment of Python 3.11, 3.12 or 3.13. "
-                   "Move it away and try again." % VENV)
+    elif not fits(version):
+        raise Stop("%s is in the way: it is not an environment of %s. Move it away and try again." % (VENV, ALL))
 
     before = read(INSTALLED)
     progress = Progress()
@@ -145,23 +146,55 @@ def set_up():
     print(".venv is ready.")
 
 
+def fits(version):
+    return version in VERSIONS or is_newer(version)
+
+
+def is_newer(version):
+    return bool(version) and number(version) > max(map(number, VERSIONS))
+
+
+def number(version):
+    return tuple(map(int, version.split(".")))
+
+
 def find_python():
-    """Return the path of a Python 3.11-3.13 that can make environments; this one if possible."""
+    """Return the path of a Python that can make environments: this one if possible, or else one that uv brings."""
     commands = [(sys.executable,)] + [("python" + v,) for v in VERSIONS]
     if os.name == "nt":
         commands += [("py", "-" + v) for v in VERSIONS]
-    incomplete = None
+    incomplete = newer = None
     for command in commands:
         version, path, complete = probe(*command)
+        if version in VERSIONS and complete:
+            return path
         if version in VERSIONS:
-            if complete:
-                return path
             incomplete = incomplete or (version, path, version)
+        elif is_newer(version) and complete:
+            newer = version, path
+    path = from_uv()
+    if path:
+        return path
+    if newer:
+        print("Python %s is newer than what the pinned packages were made for (%s): trying." % (newer[0], ALL))
+        return newer[1]
     if incomplete:
         raise Stop("Python %s (%s) cannot make environments: install its venv module "
                    "(Debian, Ubuntu: apt install python%s-venv) and try again." % incomplete)
-    raise Stop("Python 3.11, 3.12 or 3.13 is needed, and only %d.%d was found: install one and try again."
-               % sys.version_info[:2])
+    raise Stop("%s is needed, and only %d.%d was found: install one, or uv, and try again."
+               % ((ALL,) + sys.version_info[:2]))
+
+
+def from_uv():
+    """Return the path of a Python that uv finds or downloads, or None."""
+    for arguments in (("install", VERSIONS[0]), ("find", "--system", VERSIONS[0])):
+        try:
+            process = subprocess.Popen(("uv", "python") + arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                       universal_newlines=True)
+        except (OSError, IOError):
+            return None
+        path = process.communicate()[0].strip()
+    return path if process.returncode == 0 and probe(path)[2] else None
 
 
 def probe(*command):

@@ -8,6 +8,7 @@ import base64
 import html
 import importlib.util
 import re
+from copy import copy
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -32,6 +33,7 @@ def setup(app):
     app.add_html_math_renderer("mathml", (visit, None), (visit, None))
     app.add_css_file(STYLES)
     app.add_js_file("formulas.js", loading_method="defer")
+    app.connect("doctree-resolved", keep_together)
     app.connect("build-finished", add_font)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -123,6 +125,18 @@ def pieces(tex):
 
 # --- On the page --------------------------------------------------------------------------------------------
 
+def keep_together(app, doctree, docname):
+    """Give to each formula the rest of its word, a comma or a bracket: browsers would break the line between them."""
+    for node in list(doctree.findall(nodes.math)):
+        i = node.parent.index(node)
+        if i + 1 < len(node.parent) and isinstance(after := node.parent[i + 1], nodes.Text):
+            node["after"] = re.match(r"\S*", after)[0]
+            node.parent[i + 1] = nodes.Text(after[len(node["after"]):])
+        if i and isinstance(before := node.parent[i - 1], nodes.Text):
+            node["before"] = re.search(r"\S*$", before)[0]
+            node.parent[i - 1] = nodes.Text(before[:len(before) - len(node["before"])])
+
+
 def visit(translator, node):
     display = isinstance(node, nodes.math_block)
     tex = node.astext()
@@ -132,9 +146,14 @@ def visit(translator, node):
         log.warning("%s: %s in the formula %s", place(node, translator.builder.env), error, tex.strip())
         formula = f"<code>{html.escape(tex)}</code>"
     if not display:
+        parts = [formula]
         if formula.startswith("<math") and len(re.sub("<[^>]*>", "", formula)) > 13:
-            formula = "".join(map(to_mathml, pieces(tex)))  # Chromium breaks lines between <math> elements only
-        translator.body.append(formula)
+            parts = list(map(to_mathml, pieces(tex)))  # a line may break between them
+        for i, text in ((0, node.get("before")), (-1, node.get("after"))):
+            if text:
+                text = html.escape(text)
+                parts[i] = f'<span class="unbroken">{text * (i == 0)}{parts[i]}{text * (i == -1)}</span>'
+        translator.body.append("<wbr>".join(parts))
         raise nodes.SkipNode
     ids = "".join(f' id="{name}"' for name in node["ids"][:1])
     if not node.get("number"):
@@ -238,20 +257,33 @@ def refine(font):
     """Change the shapes that browsers put too close or too far."""
     glyphs, metrics, shapes, names = font["glyf"], font["hmtx"], font.getGlyphSet(), font.getBestCmap()
 
-    def change(name, x=1, y=1, right=0, up=0):
+    def change(name, x=1, y=1, right=0, up=0, to=None):
         lines, pen = DecomposingRecordingPen(shapes), TTGlyphPen(None)
         shapes[name].draw(lines)
         lines.replay(TransformPen(pen, (x, 0, 0, y, right, up)))
-        glyphs[name] = pen.glyph()
-        glyphs[name].recalcBounds(glyphs)
-        metrics[name] = round(metrics[name][0] * x + right), glyphs[name].xMin
+        to = to or name
+        glyphs[to] = pen.glyph()
+        glyphs[to].recalcBounds(glyphs)
+        metrics[to] = round(metrics[name][0] * x + right), glyphs[to].xMin
 
     for letter, how in {"⋆": {"x": .75, "y": .75, "up": 80}, "{": {"right": 40}, "}": {"right": 40},
                         **{accent: {"up": 30} for accent in "ˆ˙˜¯"}}.items():
         if ord(letter) in names:
             change(names[ord(letter)], **how)
-    # Chromium reserves for a bracket or root the width of its largest form: let that be hardly wider than the smallest.
+    # Chromium hangs a root too large for its letters below the line: let there be smaller ones.
     variants = font["MATH"].table.MathVariants
+    root = names[ord("√")]
+    made = variants.VertGlyphConstruction[variants.VertGlyphCoverage.glyphs.index(root)]
+    least, heights = made.MathGlyphVariantRecord[0], (.55, .65, .75, .87, 1)
+    for i, height in enumerate(heights[1:], 1):
+        record = copy(least)
+        record.VariantGlyph, record.AdvanceMeasurement = f"{root}.{i}", round(least.AdvanceMeasurement * height)
+        metrics[record.VariantGlyph] = metrics[root]
+        change(root, y=height, to=record.VariantGlyph)
+        made.MathGlyphVariantRecord.insert(i, record)
+    change(root, y=heights[0])
+    least.AdvanceMeasurement = round(least.AdvanceMeasurement * heights[0])
+    # Chromium reserves for a bracket or root the width of its largest form: let that be hardly wider than the smallest.
     for name, made in zip(variants.VertGlyphCoverage.glyphs, variants.VertGlyphConstruction):
         if name not in {names.get(ord(letter)) for letter in "()[]{}⟨⟩⌊⌋⌈⌉√"}:
             continue

@@ -37,8 +37,9 @@ METADATA = {
 
 def kernel_environment():
     """Return the environment variables in which a chapter runs, whoever runs it."""
-    one_thread = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
-    return one_thread | os.environ | {
+    defaults = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+    defaults["MPLCONFIGDIR"] = str(ROOT / "_build" / "matplotlib")  # matplotlib warns where the home is read-only
+    return defaults | os.environ | {
         "NTK_STATIC": "1",
         "JUPYTER_PREFER_ENV_PATH": "1",         # the kernel of this environment, not one of the user's
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no warning of the debugger's on stderr

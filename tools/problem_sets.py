@@ -33,7 +33,7 @@ STUB = "write your answer here"  # an unsolved question fails with this and noth
 CANARY = """
 import os, sys
 _watch = sys.modules.get("grading_watch")
-_changed = _watch.changed(globals()) if _watch else []
+_changed = _watch.changed() if _watch else []
 assert os.environ.get("NBGRADER_EXECUTION") != "autograde", f"canary: {_changed}"
 """.strip()
 

@@ -463,6 +463,7 @@ NET = ARCH.init(np.random.default_rng(0), 4, (4, 3, 2))
     (lambda: ARCH.kernels(X * 1e200), "x1 must have rows whose squares"),
     (lambda: cnn(1, relu, head="gap").diagonal(X * 1e-80), "x must have rows whose squares"),
     (lambda: ARCH.diagonal(np.ones(3)), "x must be 3-D or 4-D"),
+    (lambda: ARCH.kernels(X, engine="numba"), r"layers must be Dense, Activation or Residual .* got Flatten\(\)"),
     (lambda: Architecture((CONV, Dense())).kernels(X), "layers must start with a Dense layer to have kernels, or"),
     (lambda: Architecture((CONV, Flatten(), CONV, Dense())).kernels(X), "layers must start with a Dense"),
     (lambda: Architecture((CONV, Flatten(), Dense(), Residual(relu), Dense())).kernels(X), "no Residual after it"),

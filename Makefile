@@ -46,6 +46,7 @@ portable: setup ## run the chapters as on an old processor: do they print the sa
 
 bench: setup ## compare kernels with Neural Tangents, in an environment of its own (ARGS=--avx2: without AVX-512)
 	@$(VENV_PYTHON) benchmarks/run.py $(ARGS)
+	@$(VENV_PYTHON) benchmarks/images.py
 
 refresh: setup ## execute the chapters and write their outputs back
 	@$(VENV_PYTHON) tools/notebooks.py refresh

@@ -28,6 +28,10 @@ class Pairs:
         q = self.q.astype(self.k.dtype, copy=False)
         return (q[:len(self.k), None], q[len(self.k):]) if self.det is None else q
 
+    def advance(self, activation):
+        """Go through an activation."""
+        activation.advance(self)
+
     def dense(self, weight_variance, bias_variance):
         """Go through a dense layer."""
         self.unit *= weight_variance
@@ -78,7 +82,8 @@ class Pairs:
         np.subtract(det, work, out=det)
         largest = float(self.q.max()) ** 2
         if self.square:
-            np.fill_diagonal(det, largest)
+            i = np.arange(det.shape[-2])
+            det[..., i, i] = largest
         # The error is rounding over the angle for a kinked function, over its square for a smooth one.
         bound = (10 * NEAR[det.dtype] if tame else NEAR[det.dtype]) ** 2
         if not det.min() > bound * largest:  # one quick look first: mostly there is nothing to note
@@ -87,6 +92,15 @@ class Pairs:
                 self.near = near if self.near is None else self.near | near
             np.maximum(det, 0, out=det)
         return det
+
+
+def determinants(x1, x2):
+    r"""Return :math:`|x_1|^2|x_2|^2-(x_1^\top x_2)^2` of the vectors in each row, without cancellation."""
+    x = np.stack([x1, x2])
+    q = np.vecdot(x, x)
+    unit1, unit2 = x / np.sqrt(np.where(q > 0, q, 1))[..., None]
+    minus, plus = unit1 - unit2, unit1 + unit2
+    return q[0] * q[1] * np.vecdot(minus, minus) * np.vecdot(plus, plus) / 4
 
 
 def gaps(k, q1, q2, det):

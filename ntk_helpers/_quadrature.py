@@ -29,6 +29,9 @@ class Dual:
         self.name, self.functions, self.tolerance = name, (phi, derivative), tolerance
 
     def __call__(self, k, q1, q2, det):
+        if k.ndim > 2 and len(k) > 1 and q1.size + q2.size > 1000:  # many pixels: row by row, to save memory
+            rows = [[part[i:i + 1] if len(part) > 1 else part for part in (k, q1, q2, det)] for i in range(len(k))]
+            return tuple(map(np.concatenate, zip(*(self(*row) for row in rows))))
         kind = k.dtype
         k, q1, q2, det = (np.asarray(part, float) for part in (k, q1, q2, det))
         coincide = (det == 0) & (q1 == q2) & (k > 0)

@@ -29,6 +29,15 @@ def array(name, value, ndim=2, rows=None, columns=None, finite=True):
     return out
 
 
+def images(name, value, shape=()):
+    """Return ``value`` as images (n, height, width, channels), all of ``shape``; one channel needs no axis."""
+    out = array(name, value, ndim=(3, 4))
+    out = out if out.ndim == 4 else out[..., None]
+    require(shape in ((), out.shape[1:]),
+            f"{name} must be images of height, width and channels {shape}; got shape {np.shape(value)}")
+    return out
+
+
 def elementwise(name, function):
     """Refuse a function that does not take arrays."""
     x = np.array([[-0.5, 1.0, 2.0]])

@@ -1,12 +1,13 @@
 """Infinite-width kernels of an architecture: Gram matrices by tiles, and their diagonals."""
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from . import _validate
-from ._pairs import Pairs
+from . import _pixels, _validate
+from ._pairs import Pairs, determinants
 
 ROWS, COLUMNS = 128, 256  #: of a tile: its four arrays stay in cache, and work outweighs calls
 
@@ -30,11 +31,13 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None, engine=
     layers as in :class:`ntk_helpers.Residual`. Lee et al., *Deep neural networks as Gaussian processes*, ICLR 2018;
     Jacot, Gabriel and Hongler, *Neural tangent kernel*, NeurIPS 2018.
 
-    ``x1`` and ``x2`` are arrays of shapes (n1, d) and (n2, d), the result is :class:`ntk_helpers.kernels.Kernels` of
-    shape (n1, n2). Without ``x2``: the kernels of ``x1`` with itself, exactly symmetric, at half the cost. ``dtype``,
-    float64 or float32, is the precision of the computation and of the result, which does not depend on the number of
-    ``threads``. A function ``progress`` is called as ``progress(done, of)`` at each part done. A ValueError says if an
-    argument does not fit, the result cannot fit in memory, or its numbers or their squares leave the precision's range.
+    ``x1`` and ``x2`` are arrays of shapes (n1, d) and (n2, d); for :class:`ntk_helpers.Conv` layers, which have their
+    own formula, (n1, height, width) or (n1, height, width, channels). The result is
+    :class:`ntk_helpers.kernels.Kernels` of shape (n1, n2). Without ``x2``: the kernels of ``x1`` with itself, exactly
+    symmetric, at half the cost. ``dtype``, float64 or float32, is the precision of the computation and of the result,
+    which does not depend on the number of ``threads``. A function ``progress`` is called as ``progress(done, of)`` at
+    each part done. A ValueError says if an argument does not fit, the result cannot fit in memory, or its numbers or
+    their squares leave the precision's range.
 
     The matrices are filled tile by tile, without further arrays of their size. Nearly parallel inputs, whose covariance
     alone does not tell their angle, are done again with the determinant; the diagonal is that of :meth:`diagonal`.
@@ -52,15 +55,18 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None, engine=
     _validate.require(2 * n1 * n2 * dtype.itemsize <= 2**46,
                       f"x1 and x2 must be short enough for two matrices to fit in memory; got {n1} and {n2} rows")
     x1, exact = _inputs("x1", x1, dtype, layers)
-    x2 = x1 if symmetric else _inputs("x2", x2, dtype, layers, columns=x1.shape[1])[0]
+    x2 = x1 if symmetric else _inputs("x2", x2, dtype, layers, x1.shape[1:])[0]
     result = Kernels(np.empty((n1, n2), dtype), np.empty((n1, n2), dtype))
-    bands, width, spare = _split(n1, ROWS), _split(n2, COLUMNS)[0].stop, []
+    arrays = 4 if x1.ndim == 2 else 5
+    rows, columns, cells = (ROWS, COLUMNS, 1) if x1.ndim == 2 else _pixels.extent(layers, x1.shape)
+    square = symmetric and not _pixels.pooled(layers)  # what an entry with itself is, is known
+    bands, width, spare = _split(n1, rows), _split(n2, columns)[0].stop, []
 
     def fill(rows):
-        scratch = spare.pop() if spare else np.empty((4, bands[0].stop * width), dtype)
+        scratch = spare.pop() if spare else np.empty((arrays, bands[0].stop * width * cells), dtype)
         for start in range(rows.start if symmetric else 0, n2, width):
             columns = slice(start, min(start + width, n2))
-            known = [values[rows] for values in exact] if symmetric and start == rows.start else None
+            known = [values[rows] for values in exact] if square and start == rows.start else None
             parts = (x.astype(dtype, copy=False) for x in (x1[rows], x2[columns]))
             for whole, part in zip(result, tile(layers, *parts, scratch, known, finish)):
                 whole[rows, columns] = part
@@ -82,14 +88,17 @@ def tile(layers, x1, x2, scratch, known=None, finish=None):
     kernels with themselves may be ``known``, and the leading square is made symmetric. ``finish`` is the engine's.
     """
     square, shape = known is not None, (len(x1), len(x2))
-    k, *others = (part[:len(x1) * len(x2)].reshape(shape) for part in scratch)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # at pairs that are done again below
-        np.matmul(x1, x2.T, out=k)
-        q = np.concatenate([np.vecdot(x, x, dtype=float) for x in (x1, x2)])
-        pairs = Pairs(k, q, 1 / x1.shape[1], scratch=others, square=square)
-        kernels = (finish or _finish)(layers, pairs)
-    if pairs.near is not None:
-        first, second = np.nonzero(np.triu(pairs.near, 1) if square else pairs.near)
+        if x1.ndim > 2:
+            kernels, near = _pixels.tile(layers, x1, x2, scratch, square), None
+        else:
+            k, *others = (part[:len(x1) * len(x2)].reshape(shape) for part in scratch)
+            np.matmul(x1, x2.T, out=k)
+            q = np.concatenate([np.vecdot(x, x, dtype=float) for x in (x1, x2)])
+            pairs = Pairs(k, q, 1 / x1.shape[1], scratch=others, square=square)
+            kernels, near = (finish or _finish)(layers, pairs), pairs.near
+    if near is not None:
+        first, second = np.nonzero(np.triu(near, 1) if square else near)
         step = max(1, 2**17 // x1.shape[1])
         for part in range(0, len(first), step):
             i, j = first[part:part + step], second[part:part + step]
@@ -106,27 +115,36 @@ def tile(layers, x1, x2, scratch, known=None, finish=None):
 def listed(layers, x1, x2):
     """Return nngp and ntk of each row of ``x1`` with the same row of ``x2``, accurate at any angle."""
     x = np.stack([x1, x2]).astype(float, copy=False)
-    q = np.vecdot(x, x)
-    unit1, unit2 = x / np.sqrt(np.where(q > 0, q, 1))[..., None]
-    minus, plus = unit1 - unit2, unit1 + unit2
-    det = q[0] * q[1] * np.vecdot(minus, minus) * np.vecdot(plus, plus) / 4
-    return _finish(layers, Pairs(np.vecdot(*x), q, 1 / x.shape[-1], det))
+    return _finish(layers, Pairs(np.vecdot(*x), np.vecdot(x, x), 1 / x.shape[-1], determinants(*x)))
 
 
 def diagonal(arch, x):
     """Return the :meth:`kernels` of every row of ``x`` with itself, shape (n,): angles are 0, all is to rounding."""
-    return _inputs("x", x, np.dtype(float), arch.layers)[1]
+    x, values = _inputs("x", x, np.dtype(float), arch.layers)
+    if _pixels.pooled(arch.layers):  # these are bounds only
+        scratch = np.empty((5, np.prod(x.shape[1:3]) ** 2))
+        each = [tile(arch.layers, one, one, scratch) for one in x[:, None]]
+        values = Kernels(*np.array(each).reshape(len(x), 2).T)
+    return values
 
 
-def _inputs(name, x, dtype, layers, columns=None):
-    """Return checked inputs and the diagonal of their kernels."""
-    if not layers or layers[0].activation:
-        raise ValueError(f"layers must start with a Dense layer to have kernels; got {layers!r}")
-    x = _validate.array(name, x, columns=columns)
+def _inputs(name, x, dtype, layers, shape=()):
+    """Return checked inputs and the diagonal of their kernels, for a pooled head that of a flat one."""
+    flow = _pixels.flow(layers)
+    _validate.require(re.fullmatch("d[adr]*|c[ac]*(f[ad]*|gd*)", flow), (
+        "layers must start with a Dense layer to have kernels, or with Conv layers and Flatten (no Residual after "
+        f"it) or GlobalAveragePool (Dense only after it); got {layers!r}"))
+    x = _validate.images(name, x, shape) if flow[0] == "c" else _validate.array(name, x, columns=(*shape, None)[0])
     digits = 70 if dtype == np.float64 else 35  # squares of variances must be numbers, too
     with np.errstate(over="ignore", invalid="ignore"):
-        q = np.vecdot(x, x, dtype=float)
-        values = _finish(layers, Pairs(q.copy(), np.stack([q, q]), 1 / x.shape[1], np.zeros_like(q)))
+        if x.ndim > 2:
+            step = max(1, 2**11 // x[0].size)
+            parts = (x[i:i + step] for i in range(0, len(x), step))
+            values = Kernels(*np.hstack([_finish(layers, _pixels.Variances(part)) for part in parts]))
+            q = np.einsum("nhwc,nhwc->n", x, x, dtype=float)
+        else:
+            q = np.vecdot(x, x, dtype=float)
+            values = _finish(layers, Pairs(q.copy(), np.stack([q, q]), 1 / x.shape[1], np.zeros_like(q)))
         usual = [(part == 0) | ((part > 10.0**-digits) & (part < 10.0**digits)) for part in (q, *values)]
     _validate.require(np.all(usual), (
         f"{name} must have rows whose squares and kernels are 0 or from 1e-{digits} to 1e{digits} in {dtype}; got "

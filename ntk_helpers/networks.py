@@ -6,7 +6,7 @@ import numpy as np
 
 from . import _validate
 
-TILE = 256  #: rows of a tile of a kernel: two tiles of scratch stay small beside the kernel itself
+TILE = 256  #: rows of a tile of a kernel, or pixels: two tiles of scratch stay small beside the kernel itself
 
 
 class Network:
@@ -15,16 +15,16 @@ class Network:
     .. math::
         f(x)=g_\theta(x)\quad\text{or, antisymmetric,}\quad f(x)=\big(g_\theta(x)-g_{\theta'}(x)\big)/\sqrt2 .
 
-    Calling it on inputs of shape (n, inputs) gives outputs of shape (n, outputs), in the network's precision. Besides
-    ``layers``, ``inputs`` and ``outputs`` it has a ``learning_rate_factor``, by which gradient descent multiplies the
-    book's learning rate: the width under "mup", else 1.
+    Calling it on inputs of shape (n, inputs), or (n, height, width, channels), gives outputs of shape (n, outputs), in
+    the network's precision. Besides ``layers``, ``inputs`` and ``outputs`` it has a ``learning_rate_factor``, by which
+    gradient descent multiplies the book's learning rate: the width under "mup", else 1.
     """
 
-    def __init__(self, layers, copies, coefficients, learning_rate_factor):
+    def __init__(self, layers, copies, coefficients, learning_rate_factor, shape):
         self.layers, self.learning_rate_factor = layers, learning_rate_factor
         self._copies, self._coefficients = copies, coefficients
         self._params = [(affine.W, affine.b) for layers in copies for affine in layers if affine]
-        self.inputs, self.outputs = self._params[0][0].shape[0], self._params[-1][0].shape[1]
+        self.inputs, self.outputs = shape if len(shape) > 1 else shape[0], self._params[-1][0].shape[1]
 
     @property
     def params(self):
@@ -56,7 +56,7 @@ class Network:
         return self._outputs(self._check("x", x))
 
     def activations(self, x):
-        """Return what every layer puts out, in order, each of shape (n, units): those of the first copy."""
+        """Return what every layer puts out, in order, (n, units) or (n, height, width, units): of the first copy."""
         return self._forward(self._copies[0], self._check("x", x))[1:]
 
     def jacobian(self, x):
@@ -67,8 +67,8 @@ class Network:
         x, blocks = self._check("x", x), []
         for c, layers in zip(self._coefficients[::-1], self._copies[::-1]):
             for affine, h, s in self._walk(layers, self._forward(layers, x)):  # from the last map to the first
-                dW = affine.scale * np.einsum("ni,kno->nkio", h, s).reshape(len(x), self.outputs, -1)
-                blocks += [c * affine.bias_scale * s.transpose(1, 0, 2), c * dW]
+                dW = affine.scale * np.einsum("npi,knpo->nkio", h, s).reshape(len(x), self.outputs, -1)
+                blocks += [c * affine.bias_scale * s.sum(2).transpose(1, 0, 2), c * dW]
         return np.concatenate(blocks[::-1], axis=-1)
 
     def jvp(self, x, change):
@@ -88,12 +88,14 @@ class Network:
             \hat\Theta_{ab}(x,x')=\sum_l\big(s_l^2\,h_l^\top h_l'+r_l^2\big)\;
             \Big(\frac{\partial f_a(x)}{\partial z_l}\Big)^{\!\top}\frac{\partial f_b(x')}{\partial z_l'}
 
-        over dense maps :math:`z_l=s_lW_l^\top h_l+r_lb_l`: a Gram matrix of the map's inputs times, entry by entry,
-        one of the backward signals. Derivatives are by the raw parameters, so under gradient flow :math:`\dot
-        f=-c\,\hat\Theta(f-y)` with :math:`c` the ``learning_rate_factor``. With ``full`` all pairs of outputs, shape
-        (n1, n2, outputs, outputs). ``x2=None`` means ``x1``, at half the cost and exactly symmetric. Memory beyond the
-        result: less than :meth:`activations`, and two tiles. Novak, Sohl-Dickstein and Schoenholz, *Fast finite width
-        neural tangent kernel*, ICML 2022.
+        over dense maps :math:`z_l=s_lW_l^\top h_l+r_lb_l`: a Gram matrix of the map's inputs times, entry by entry, one
+        of the backward signals; for a convolution, the sum of that over all pairs of its pixels. Derivatives are by the
+        raw parameters, so under gradient flow
+        :math:`\dot f=-c\,\hat\Theta(f-y)` with :math:`c` the ``learning_rate_factor``. With ``full`` all pairs of
+        outputs, shape (n1, n2, outputs, outputs). ``x2=None`` means ``x1``, at half the cost and exactly symmetric.
+        Memory beyond the result: less than :meth:`activations`, and two tiles (for a convolution the inputs of one
+        layer, once for each pixel of its filter). Novak, Sohl-Dickstein and Schoenholz, *Fast finite width neural
+        tangent kernel*, ICML 2022.
         """
         kernel = self._kernel(x1, x2, full=full, split=False)[0]
         return kernel.transpose(2, 3, 0, 1) if full else kernel[0, 0]
@@ -103,7 +105,9 @@ class Network:
         return self._kernel(x1, x2, full=False, split=True)[:, 0, 0]
 
     def _check(self, name, x):
-        return _validate.array(name, x, columns=self.inputs).astype(self.params[0][0].dtype, copy=False)
+        images = isinstance(self.inputs, tuple)
+        x = _validate.images(name, x, self.inputs) if images else _validate.array(name, x, columns=self.inputs)
+        return x.astype(self.params[0][0].dtype, copy=False)
 
     def _forward(self, copy, x, lean=False):
         """Return the input of every layer, then the output; ``lean``: None for those cheap to recompute."""
@@ -119,7 +123,7 @@ class Network:
         return sum(c * self._forward(layers, x)[-1] for c, layers in zip(self._coefficients, self._copies))
 
     def _walk(self, copy, values, signal=None):
-        """Walk back, eating ``values``; at each dense map yield it, its inputs, its output's signal.
+        """Walk back, eating ``values``; at each map yield it, its inputs, its output's signal: (.., n, pixels, units).
 
         Without ``signal``, one for each output alone: shape (outputs, n, outputs) at the start.
         """
@@ -131,7 +135,9 @@ class Network:
             if h is None:
                 h = self.layers[i - 1].forward(values[-1], None)
             if affine:
-                yield affine, layer.inputs(h), signal
+                inputs = layer.inputs(h)
+                yield (affine, inputs.reshape(len(h), -1, inputs.shape[-1]),
+                       signal.reshape(*signal.shape[:-h.ndim + 1], -1, signal.shape[-1]))
             if i:
                 signal = layer.backward(signal, h, affine)
 
@@ -143,7 +149,7 @@ class Network:
             gradients = []
             for c, layers, values in zip(self._coefficients, self._copies, runs):
                 pieces = self._walk(layers, list(values), c * cotangent)
-                gradients += [(h.T @ (affine.scale * signal), affine.bias_scale * signal.sum(0))
+                gradients += [(_flat(h).T @ (affine.scale * _flat(signal)), affine.bias_scale * _flat(signal).sum(0))
                               for affine, h, signal in pieces][::-1]
             return gradients
 
@@ -165,33 +171,42 @@ class Network:
         batches = [self._check("x1", x1)] + ([] if x2 is None else [self._check("x2", x2)])
         k, maps = self.outputs if full else 1, len(self.params) // len(self._copies)
         out = np.zeros((maps if split else 1, k, k, len(batches[0]), len(batches[-1])), batches[0].dtype)
+        size = max(1, TILE // (int(np.prod(self.inputs[:2])) if isinstance(self.inputs, tuple) else 1))
         for c, layers in zip(self._coefficients, self._copies):
             walks = [self._walk(layers, self._forward(layers, x, lean=True)) for x in batches]
             for i in reversed(range(maps)):  # not a zip of the walks: it would keep an activation alive
-                _add_share(out[i if split else 0], c * c * k / self.outputs, [next(walk) for walk in walks])
-        for rows, columns in _tiles(*out.shape[3:], True) if x2 is None else ():
+                _add_share(out[i if split else 0], c * c * k / self.outputs, [next(walk) for walk in walks], size)
+        for rows, columns in _tiles(*out.shape[3:], True, size) if x2 is None else ():
             for a, b in np.ndindex(k, k):  # below the diagonal is what (b, a) has above it
                 out[:, b, a, columns, rows] = out[:, a, b, rows, columns].swapaxes(1, 2)
         return out
 
 
-def _tiles(n1, n2, symmetric):
+def _tiles(n1, n2, symmetric, size):
     """Return slices of rows and of columns that cover a kernel, or its upper half."""
-    return [(slice(i, i + TILE), slice(j, j + TILE)) for i in range(0, n1, TILE)
-            for j in range(i if symmetric else 0, n2, TILE)]
+    return [(slice(i, i + size), slice(j, j + size)) for i in range(0, n1, size)
+            for j in range(i if symmetric else 0, n2, size)]
 
 
-def _add_share(out, factor, sides):
+def _flat(h):
+    """Return (n, pixels, units) as a matrix, a view."""
+    return h.reshape(-1, h.shape[-1])
+
+
+def _add_share(out, factor, sides, size):
     """Add a dense map's part to ``out``, by tiles: the inputs' Gram matrix times the signals'."""
     (affine, h1, signals1), (_, h2, signals2) = sides[0], sides[-1]
-    for rows, columns in _tiles(len(h1), len(h2), len(sides) == 1):
-        inputs = h1[rows] @ h2[columns].T
+    pixels = h1.shape[1]
+    for rows, columns in _tiles(len(h1), len(h2), len(sides) == 1, size):
+        inputs = _flat(h1[rows]) @ _flat(h2[columns]).T
         inputs *= factor * affine.scale**2
         inputs += factor * affine.bias_scale**2
         for a, b in np.ndindex(len(signals1), len(signals2)):
             if a == b or len(out) > 1:
-                tile = signals1[a, rows] @ signals2[b, columns].T
+                tile = _flat(signals1[a, rows]) @ _flat(signals2[b, columns]).T
                 tile *= inputs
+                if pixels > 1:
+                    tile = tile.reshape(-1, pixels, len(tile.T) // pixels, pixels).sum((1, 3))
                 out[a % len(out), b % len(out), rows, columns] += tile
 
 

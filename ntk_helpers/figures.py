@@ -50,7 +50,7 @@ class Figure(matplotlib.figure.Figure):
 def subplots(rows=1, columns=1, size=(4.4, 3.1), **options):
     """Return a figure and its grid of axes in house style (which becomes matplotlib's style from here on).
 
-    ``size`` is width and height in inches, ``options`` are those of :meth:`matplotlib.figure.Figure.subplots`
+    ``size`` is width and height in inches, ``options`` are those of ``matplotlib.figure.Figure.subplots``
     (``sharex``, ``width_ratios``, ...). A column of the book is 6 inches wide; on a phone, where panels stand one below
     the other, text stays readable in panels of up to 4.4 inches. Margins are fixed: frames of an interactive figure do
     not jump, and drawing takes half the time that a layout engine needs.
@@ -71,10 +71,10 @@ def curves(x, lines, *, xlabel, ylabel, ax=None, mark=None, **settings):
 
     ``x`` has shape (n,), ``lines`` is a dict from names to curves of this shape, or to families of k curves, of shape
     (k, n), which are drawn thin and gray under one name; NaN leaves a gap. A curve whose name has a word of
-    :data:`LOOKS` in it (``"network"``, ``"limit kernel"``) looks as this does everywhere; a name that starts with an
+    ``LOOKS`` in it (``"network"``, ``"limit kernel"``) looks as this does everywhere; a name that starts with an
     underscore is left out of the legend. ``xlabel`` and ``ylabel`` have units where there are any. ``ax`` is where to
     draw (or a new figure), ``mark`` an abscissa and the name of a dotted line there, ``settings`` are those of
-    :meth:`matplotlib.axes.Axes.set` (``yscale``, ...).
+    ``matplotlib.axes.Axes.set`` (``yscale``, ...).
     """
     x = _validate.array("x", x, ndim=1)
     _validate.require(lines, "lines must name at least one curve; got none")
@@ -116,7 +116,7 @@ def dots(ax, x, y, name="examples", **style):
 def legend(ax, **options):
     """Name what is drawn in a row above the axes; where it would be too wide, inside them.
 
-    ``options`` are those of :meth:`matplotlib.axes.Axes.legend`: with a place of its own (``loc``) the legend stands
+    ``options`` are those of ``matplotlib.axes.Axes.legend``: with a place of its own (``loc``) the legend stands
     there. A single curve is named by its axis.
     """
     if len(ax.get_legend_handles_labels()[0]) < 2:

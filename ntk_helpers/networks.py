@@ -10,7 +10,7 @@ TILE = 256  #: rows of a tile of a kernel, or pixels: two tiles of scratch stay 
 
 
 class Network:
-    r"""A network of finite width, drawn by :meth:`ntk_helpers.layers.Architecture.init`.
+    r"""A network of finite width, drawn by :meth:`ntk_helpers.Architecture.init`.
 
     .. math::
         f(x)=g_\theta(x)\quad\text{or, antisymmetric,}\quad f(x)=\big(g_\theta(x)-g_{\theta'}(x)\big)/\sqrt2 .
@@ -90,12 +90,11 @@ class Network:
 
         over dense maps :math:`z_l=s_lW_l^\top h_l+r_lb_l`: a Gram matrix of the map's inputs times, entry by entry, one
         of the backward signals; for a convolution, the sum of that over all pairs of its pixels. Derivatives are by the
-        raw parameters, so under gradient flow
-        :math:`\dot f=-c\,\hat\Theta(f-y)` with :math:`c` the ``learning_rate_factor``. With ``full`` all pairs of
-        outputs, shape (n1, n2, outputs, outputs). ``x2=None`` means ``x1``, at half the cost and exactly symmetric.
-        Memory beyond the result: less than :meth:`activations`, and two tiles (for a convolution the inputs of one
-        layer, once for each pixel of its filter). Novak, Sohl-Dickstein and Schoenholz, *Fast finite width neural
-        tangent kernel*, ICML 2022.
+        raw parameters, so under gradient flow :math:`\dot f=-c\,\hat\Theta(f-y)` with :math:`c` the
+        ``learning_rate_factor``. With ``full`` all pairs of outputs, shape (n1, n2, outputs, outputs). ``x2=None``
+        means ``x1``, at half the cost and exactly symmetric. Memory beyond the result: less than :meth:`activations`, and two
+        tiles (for a convolution the inputs of one layer, once for each pixel of its filter). Novak, Sohl-Dickstein and
+        Schoenholz, *Fast finite width neural tangent kernel*, ICML 2022.
         """
         kernel = self._kernel(x1, x2, full=full, split=False)[0]
         return kernel.transpose(2, 3, 0, 1) if full else kernel[0, 0]
@@ -103,6 +102,16 @@ class Network:
     def ntk_shares(self, x1, x2=None):
         """Return what each dense map, weights and bias, adds to :meth:`ntk`: shape (maps, n1, n2)."""
         return self._kernel(x1, x2, full=False, split=True)[:, 0, 0]
+
+    def ntk_diagonal(self, x):
+        """Return the diagonal of :meth:`ntk` alone, shape (n,): squared lengths of gradients, mean over outputs."""
+        x = self._check("x", x)
+        out = np.zeros(len(x), x.dtype)
+        for c, layers in zip(self._coefficients, self._copies):
+            for affine, h, s in self._walk(layers, self._forward(layers, x, lean=True)):
+                inputs = affine.scale**2 * (h @ h.mT) + affine.bias_scale**2
+                out += c * c / self.outputs * (inputs * (s @ s.mT).sum(axis=0)).sum(axis=(1, 2))
+        return out
 
     def _check(self, name, x):
         images = isinstance(self.inputs, tuple)

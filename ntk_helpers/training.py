@@ -40,7 +40,7 @@ class Linearized(Network):
 
 
 class History(NamedTuple):
-    """What :func:`train` recorded."""
+    """What :func:`ntk_helpers.train` recorded."""
 
     steps: np.ndarray  #: (r,)
     times: np.ndarray  #: learning rate times steps, (r,)
@@ -50,7 +50,7 @@ class History(NamedTuple):
 
 def train(net, x, y, learning_rate, steps, *, loss="squares", optimizer="gd", batch_size=None, rng=None,
           maps=None, at=None, record=None):
-    r"""Train a copy of a network, or of its linearization; return it, and what was recorded: a :class:`History`.
+    r"""Train a copy of a network, or of its linearization; return it, and what was recorded, a ``History``.
 
     .. math::
         \theta\leftarrow\theta-\eta\,c\,\nabla_\theta\mathcal L,\qquad
@@ -61,14 +61,14 @@ def train(net, x, y, learning_rate, steps, *, loss="squares", optimizer="gd", ba
     of updates. The loss is a sum, not a mean. For a wide network this is stable while :math:`\eta<2/\lambda_{\max}` of
     :math:`c\,\hat\Theta(X,X)`; parameters that overflow bring a RuntimeWarning.
 
-    ``loss`` "cross_entropy" is :math:`-\sum_{ia}y_{ia}\log\mathrm{softmax}(f(x_i))_a`: rows of ``y`` are
-    probabilities. ``optimizer`` "adam" (Kingma and Ba 2015: .9, .999, 1e-8) takes the learning rate as it is, without
-    :math:`c`. With ``batch_size``, ``rng`` draws minibatches without replacement, epoch by epoch; their gradient is
-    scaled by n / batch size, so that it estimates the full one and the clock is the same. ``maps`` are the numbers of
-    the dense maps to train (0 is the first, -1 the readout; all by default): the sum of their
-    :meth:`Network.ntk_shares` is then the kernel. ``at`` holds numbers of steps, 0 to ``steps``, after which to record
-    the loss (the start and the end by default) and what each function in the dict ``record`` returns for the network in
-    training; it is copied and stacked.
+    ``loss`` "cross_entropy" is :math:`-\sum_{ia}y_{ia}\log\mathrm{softmax}(f(x_i))_a`: rows of ``y`` are probabilities.
+    ``optimizer`` "adam" (Kingma and Ba 2015: .9, .999, 1e-8) takes the learning rate as it is, without :math:`c`. With
+    ``batch_size``, ``rng`` draws minibatches without replacement, epoch by epoch; their gradient is scaled by n / batch
+    size, so that it estimates the full one and the clock is the same. ``maps`` are the numbers of the dense maps to
+    train (0 is the first, -1 the readout; all by default): the sum of their
+    :meth:`ntk_helpers.networks.Network.ntk_shares` is then the kernel. ``at`` holds numbers of steps, 0 to ``steps``,
+    after which to record the loss (the start and the end by default) and what each function in the dict ``record``
+    returns for the network in training; it is copied and stacked.
     """
     net = _model(net).copy()
     x, y = _data(net, x, y, loss)
@@ -104,7 +104,7 @@ def train(net, x, y, learning_rate, steps, *, loss="squares", optimizer="gd", ba
 
 
 def loss_gradient(net, x, y, loss="squares"):
-    """Return the loss and its gradients, a list as ``net.params``; arguments as in :func:`train`."""
+    """Return the loss and its gradients, a list as ``net.params``; arguments as in :func:`ntk_helpers.train`."""
     x, y = _data(_model(net), x, y, loss)
     f, pull = net._vjp(x)
     value, residual = _loss(loss, f, y)

@@ -345,6 +345,7 @@ def test_the_kernel_is_the_jacobian_squared(arch, tile, x, monkeypatch):
         j, shares = net.jacobian(x), net.ntk_shares(x, x[:4])
         close(net.ntk(x[:2], x, full=True), np.einsum("iap,jbp->ijab", j[:2], j), 1e-13)
         close(net.ntk(x), np.einsum("iap,jap->ij", j, j) / 2, 1e-13)
+        close(net.ntk_diagonal(x), np.einsum("iap,iap->i", j, j) / 2, 1e-13)
         sizes = [W.size + b.size for W, b in net.params]
         owner = np.repeat(np.arange(len(sizes)) % len(shares), sizes)
         for i, share in enumerate(shares):

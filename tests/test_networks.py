@@ -184,6 +184,7 @@ def test_the_kernel_is_the_jacobian_squared(arch, parameterization, antisymmetri
     close(mean, np.einsum("iap,jap->ij", j1, j1) / 3, 1e-13)
     assert (full == full.transpose(1, 0, 3, 2)).all() and (mean == mean.T).all()
     close(net.ntk(x1, x1), mean, 1e-14)
+    close(net.ntk_diagonal(x1), mean.diagonal(), 1e-13)
     # Shares: the columns of the Jacobian that belong to one dense map, in every copy.
     shares, sizes = net.ntk_shares(x1, x2), [W.size + b.size for W, b in net.params]
     owner = np.repeat(np.arange(len(sizes)) % len(shares), sizes)

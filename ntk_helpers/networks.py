@@ -92,9 +92,9 @@ class Network:
         of the backward signals; for a convolution, the sum of that over all pairs of its pixels. Derivatives are by the
         raw parameters, so under gradient flow :math:`\dot f=-c\,\hat\Theta(f-y)` with :math:`c` the
         ``learning_rate_factor``. With ``full`` all pairs of outputs, shape (n1, n2, outputs, outputs). ``x2=None``
-        means ``x1``, at half the cost and exactly symmetric. Memory beyond the result: less than :meth:`activations`, and two
-        tiles (for a convolution the inputs of one layer, once for each pixel of its filter). Novak, Sohl-Dickstein and
-        Schoenholz, *Fast finite width neural tangent kernel*, ICML 2022.
+        means ``x1``, at half the cost and exactly symmetric. Memory beyond the result: less than :meth:`activations`,
+        and two tiles (for a convolution the inputs of one layer, once for each pixel of its filter). Novak,
+        Sohl-Dickstein and Schoenholz, *Fast finite width neural tangent kernel*, ICML 2022.
         """
         kernel = self._kernel(x1, x2, full=full, split=False)[0]
         return kernel.transpose(2, 3, 0, 1) if full else kernel[0, 0]

@@ -35,14 +35,16 @@ def restore(notebook, release, source):
     So tests cannot be edited, deleted, moved or retyped; an answer counts wherever it stands.
     """
     known = {cell.id: cell for cell in release.cells}
-    handed = [cell for cell in notebook.cells if "integrity" not in _names(cell)]
+    handed = notebook.cells
     for cell in handed:
         cell.source = cell.source.replace("\r\n", "\n").replace("\r", "\n")
-    names, doubts = identify(handed, {name: cell for name, cell in known.items() if name != "integrity"})
+    names, doubts = identify(handed, known)
     chosen = _choose(handed, names, known, doubts)
     own, copies, edited, elsewhere, order, anchor = {None: []}, {}, [], {}, [], None
     for place, (cell, name) in enumerate(zip(handed, names)):
         original = known.get(name)
+        if name == "integrity":
+            continue  # it is the grader's
         if name and place == chosen[name]:
             order.append(name)
             anchor = name

@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 import notebooks
 import problem_sets
-from grading import intake, marks, sandbox, student
+from grading import intake, marks, page, sandbox, student
 
 GRADES = notebooks.ROOT / "grades"
 GRACE = 60  # seconds until a process is ended that should have ended by itself
@@ -29,7 +29,8 @@ STOPS = 5  # times that cells of one submission may take too much
 def course_of(name, folder):
     """Write source and release of a set; return the folder and a hash of what grades."""
     text = notebooks.file_text(problem_sets.source(name))
-    tools = [*Path(student.__file__).parent.glob("*.py"), notebooks.ROOT / "tools" / "problem_sets.py",
+    tools = [*Path(student.__file__).parent.glob("*.py"), *(notebooks.ROOT / "tools" / f"{tool}.py" for tool in
+                                                            ("problem_sets", "formulas")),
              *(notebooks.ROOT / "ntk_helpers").glob("*.py")]
     key = notebooks.hash_files(tools, text)
     course = folder / "course"
@@ -40,6 +41,7 @@ def course_of(name, folder):
             path = course / kind / name / f"{name}.ipynb"
             path.parent.mkdir(parents=True)
             path.write_text(notebook, encoding="utf-8")
+        (course / "formulas.css").write_text(page.font_of(problem_sets.source(name)))
         (course / key).touch()
     return course, key
 

@@ -221,9 +221,10 @@ def _feedback(job, folder, result):
     notebook = _saved(folder, "graded.ipynb") or _saved(folder, "submitted.ipynb")
     pictures = [(PurePosixPath(file.name).name, file.read) for file in job.submission.files
                 if PurePosixPath(file.name).suffix.lower() in (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")]
+    font = Path(job.course, "formulas.css").read_text()
     for content in (notebook, None):
         try:
-            return page.make(job.set, result, job.manual, content, pictures)
+            return page.make(job.set, result, job.manual, content, pictures, font)
         except Exception:  # noqa: BLE001 -- marks must not hang on it
             traceback.print_exc()
     raise AssertionError("a page without a notebook cannot fail")

@@ -154,7 +154,7 @@ def _output(output):
     if output.output_type == "error":
         return f"<pre>{ansi2html(chr(10).join(output.traceback))}</pre>"
     data = {kind: "".join(value) if isinstance(value, list) else value for kind, value in output.data.items()}
-    if "text/html" in data and (table := _clean(data["text/html"])).strip():
+    if "text/html" in data and (table := _clean(_with_pictures(data["text/html"]))).strip():
         return table
     for kind in PICTURES & set(data):
         content = data[kind]
@@ -174,14 +174,19 @@ def markdown(text, attachments=(), pictures=()):
     if len(text) > LONG:
         return f"<pre>{_escape(text)}</pre>"
     drawn = MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=True)).render(text)
-    if "<img" in drawn.lower():
-        soup = BeautifulSoup(drawn, "html.parser")
-        for tag in soup.find_all("img"):
-            found = _picture(_source(tag.get("src") or "", dict(attachments), dict(pictures)), tag.get("alt") or "",
-                             tag.get("src") or "")
-            tag.replace_with(BeautifulSoup(found, "html.parser"))
-        drawn = str(soup)
-    return _clean(drawn)
+    return _clean(_with_pictures(drawn, dict(attachments), dict(pictures)))
+
+
+def _with_pictures(drawn, attachments=(), pictures=()):
+    """Put each picture's data in its place, or a note."""
+    if "<img" not in drawn.lower():
+        return drawn
+    soup = BeautifulSoup(drawn, "html.parser")
+    for tag in soup.find_all("img"):
+        name = tag.get("src") or ""
+        found = _picture(_source(name, dict(attachments), dict(pictures)), tag.get("alt") or "", name)
+        tag.replace_with(BeautifulSoup(found, "html.parser"))
+    return str(soup)
 
 
 class _Renderer(IPythonRenderer):

@@ -2,6 +2,7 @@
 import ast
 import csv
 import hashlib
+import multiprocessing
 import os
 import re
 import socket
@@ -17,7 +18,7 @@ import problem_sets
 import pytest
 from bs4 import BeautifulSoup
 from classroom import Class, _zip
-from grading import execute, intake, kernel, marks, sandbox
+from grading import cells, execute, intake, kernel, marks, page, sandbox, student
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 10  # for a cell
@@ -299,6 +300,25 @@ def test_what_is_too_much(tmp_path):
     assert grade.excess(os.getpid(), tmp_path, limits) == ""
     assert "more than 0 MB of memory" in grade.excess(os.getpid(), tmp_path, limits._replace(memory=1))
     assert "wrote more than 0 MB" in grade.excess(os.getpid(), tmp_path, limits._replace(folder=1))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")
+@pytest.mark.parametrize(("dies_in", "status"), [("make", "graded"), ("restore", "crashed")])
+def test_a_grader_that_dies_keeps_what_it_knows(dies_in, status, tmp_path, monkeypatch):
+    made = Class("ps1-double-descent", tmp_path / "inbox")
+    made.add("a", made.solved(), "graded")
+    course, key = grade.course_of(made.name, tmp_path)
+    one, = intake.collect(made.inbox)
+    draw = page.make
+
+    def die(*given):
+        return draw(*given) if dies_in == "make" and given[3] is None else os._exit(1)
+
+    monkeypatch.setattr({"make": page, "restore": cells}[dies_in], dies_in, die)
+    job = student.Job(made.name, one, str(course), str(tmp_path), key, {}, sandbox.Limits(), False)
+    result, _ = grade.look_after(job, multiprocessing.get_context("fork"))
+    assert result["status"] == status and result["key"] == key
+    assert status in (tmp_path / "feedback.html").read_text()
 
 
 # --- nbgrader reads the value of a test's last line as points: findings/nbgrader-last-line-of-a-test.sh ------

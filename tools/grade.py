@@ -88,15 +88,16 @@ def look_after(job, context):
     process.kill()
     process.join()
     student.clean_up(folder)
-    result = student.read_result(folder)
-    if not result or result["key"] != job.key:
+    for _ in range(2):  # without the code; then without the notebook, should that end the process
+        result = student.read_result(folder)
+        if result and result["key"] == job.key:
+            break
         process = context.Process(target=student.run, args=(job, why or f"the grader ended ({process.exitcode})"))
         process.start()
         process.join(GRACE)
         process.kill()
         process.join()
-        result = student.read_result(folder)
-    return result, cpu
+    return student.read_result(folder), cpu
 
 
 def kill_children(pid):

@@ -10,6 +10,7 @@ import notebooks
 from IPython.core.inputtransformer2 import TransformerManager
 
 ALIKE = 0.6  # of 1: a given cell without a name that was edited
+LONG = 20_000  # characters; longer cells are none of ours
 
 
 class Restored(NamedTuple):
@@ -178,7 +179,7 @@ def identify(cells, known):
                 doubts.append(f"it is not certain which cell answers {name}")
         else:
             alike = {place: difflib.SequenceMatcher(None, _text(cells[place]), _text(known[name])).ratio()
-                     for place in near}
+                     for place in near if len(cells[place].source) < LONG}
             best = max(alike, key=alike.get, default=None)
             if best is not None and alike[best] > ALIKE:
                 names[best] = name

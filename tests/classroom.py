@@ -2,6 +2,7 @@
 import copy
 import io
 import json
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -30,6 +31,41 @@ reaches("own notebook", lambda: [str(p) for p in pathlib.Path(".").resolve().rgl
 print("SPY done")
 """
 
+# Ten more ways out. Connection file, processes, mounts, open files, abstract sockets, names, IPC, installed files,
+# signals, and links for whoever cleans up.
+SECOND_SPY = """
+import ctypes, glob, json, os, pathlib, signal, socket
+def reaches(what, attempt):
+    try:
+        found = attempt()
+    except (OSError, ValueError):
+        found = None
+    if found:
+        print("SPY", what, found)
+def words(text):
+    return [word for word in ("assignments", "inbox", "students", "submitted", "HIDDEN") if word in str(text)]
+def is_open(path):
+    with open(path, "r+b"):
+        return str(path)
+own = os.path.dirname(glob.glob("/tmp/g*/1/kernel.json")[0])
+reaches("other kernels", lambda: [path for path in glob.glob("/tmp/**/kernel.json", recursive=True)
+                                  if not path.startswith(own)])
+reaches("command lines", lambda: words([path.read_bytes() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline")]))
+reaches("environments", lambda: words([pathlib.Path("/proc", name, "environ").read_bytes() for name in ("1", "self")]))
+reaches("mounts", lambda: words(pathlib.Path("/proc/self/mountinfo").read_text()))
+reaches("open files", lambda: [link for link in map(os.readlink, glob.glob("/proc/self/fd/*")) if words(link)])
+reaches("abstract socket", lambda: socket.socket(socket.AF_UNIX).connect("\\0grader-spy-{pid}") is None)
+reaches("names of hosts", lambda: socket.getaddrinfo("localhost.localdomain.example.org", 80))
+reaches("shared memory", lambda: os.listdir("/dev/shm") or ctypes.CDLL(None).shmget(7531, 1, 0) >= 0)
+reaches("installed files", lambda: is_open(json.__file__) or is_open(np_file) or is_open("/usr/bin/env"))
+reaches("signals", lambda: os.kill({pid}, 0) is None)
+reaches("remount", lambda: ctypes.CDLL(None).mount(b"none", b"/usr", None, 32 | 4096, None) == 0)
+os.symlink({victim!r}, own + "/link")
+os.symlink({victim!r} + "/..", own + "/folder")
+reaches("follows", lambda: os.listdir(own + "/folder"))
+print("SPY done")
+"""
+
 STRIP_ASSERTS = """
 import ast
 class Strip(ast.NodeTransformer):
@@ -50,7 +86,7 @@ PIXEL = ("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhg
 class Class:
     """Builds the inbox; `expected` holds for each student status, lost questions, and a pattern of the reason."""
 
-    def __init__(self, name, inbox, paths=(), port=0):
+    def __init__(self, name, inbox, paths=(), port=0, victim="/nowhere"):
         self.name, self.inbox = name, Path(inbox)
         source = problem_sets.source(name)
         self.release = problem_sets.release(source)
@@ -62,6 +98,8 @@ class Class:
                 self.points[question] = self.points.get(question, 0) + cell.metadata.nbgrader.points
         self.q, self.other = list(self.points)[:2]  # two questions of code, which no given cell uses
         self.spy = SPY.format(paths=[str(path) for path in paths], port=port)
+        self.second_spy = ("import numpy\nnp_file = numpy.__file__\n"
+                           + SECOND_SPY.format(pid=os.getpid(), victim=str(victim)))
         self.expected = {}
 
     def head(self):
@@ -177,6 +215,7 @@ class Class:
                  "display(HTML('<script>alert(7531)</script><img src=x onerror=alert(7531)>'))\n"
                  "display(Javascript('alert(7531)'))"), "graded")
         self.add("spy", self.with_cell(self.spy), "graded")
+        self.add("second-spy", self.with_cell(self.second_spy), "graded")
 
         self.add("truncated", text[:len(text) // 2], "ungradable", "is not JSON", everything)
         self.add("empty", "", "ungradable", "is empty", everything)

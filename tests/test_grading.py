@@ -1,11 +1,14 @@
 """Grading: a made-up class is graded as it should be, whatever its code tries; tables, resuming, sandbox."""
+import ast
 import csv
 import hashlib
+import multiprocessing
 import os
 import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import grade
@@ -14,7 +17,7 @@ import problem_sets
 import pytest
 from bs4 import BeautifulSoup
 from classroom import Class, _zip
-from grading import kernel, marks, sandbox, tables
+from grading import execute, intake, kernel, marks, page, sandbox, student, tables
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 10  # for a cell
@@ -46,12 +49,16 @@ def read(path):
 
 def grade_class(name, folder):
     """Grade the class; return it, the rows of marks.csv by student, and the folder of the results."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    victim = folder / "victim.txt"
+    victim.write_text("stays")
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as abstract:
+        abstract.bind(f"\0grader-spy-{os.getpid()}")  # a name that needs no file
+        abstract.listen()
         private = [ROOT / "assignments", ROOT / "tools" / "problem_sets.py", ROOT / "tests", folder / "inbox",
                    folder / "inbox" / "spy", folder / "inbox" / "correct", folder / "grades", ROOT / ".git",
                    "/etc/passwd", Path.home(), Path.home() / ".ssh", ROOT / "ntk_helpers", Path(sys.prefix),
                    "/usr/local", "/var"]
-        made = Class(name, folder / "inbox", private, server.getsockname()[1]).fill()
+        made = Class(name, folder / "inbox", private, server.getsockname()[1], victim).fill()
         before = fingerprint(folder / "inbox")
         result = command(name, folder / "inbox", "--output", folder / "grades", "--seconds", SECONDS, SECRET="x")
         print(result.stdout)
@@ -94,16 +101,18 @@ def test_answers_in_words_wait_for_a_human(graded):
         (name, question) for name, text in needs.items() for question in text.split()}
 
 
-def test_the_spy_finds_nothing(graded):
+def test_the_spies_find_nothing(graded):
     made, _, folder, _ = graded
-    done = nbformat.read(folder / "students" / "spy" / "graded.ipynb", as_version=4)
-    printed = "".join(output.get("text", "") for cell in done.cells for output in cell.get("outputs", []))
-    found = re.findall(r"^SPY .*$", printed, re.M)
     # What every Python program needs is there to be read: the environment and the package.
     readable = [f"SPY sees {path}" for path in (ROOT / "ntk_helpers", sys.prefix, "/usr/local")]
     readable += [f"SPY lists {path}" for path in (ROOT / "ntk_helpers", sys.prefix)]
     # The folders above them exist, and hold nothing else.
-    assert set(found) - set(readable) - {f"SPY sees {Path.home()}"} == {"SPY done"}
+    readable += [f"SPY sees {Path.home()}"]
+    for name, more in (("spy", set(readable)), ("second-spy", set())):
+        done = nbformat.read(folder / "students" / name / "graded.ipynb", as_version=4)
+        printed = "".join(output.get("text", "") for cell in done.cells for output in cell.get("outputs", []))
+        assert set(re.findall(r"^SPY .*$", printed, re.M)) - more == {"SPY done"}, printed
+    assert (folder.parent.parent / "victim.txt").read_text() == "stays"
 
 
 def test_output_is_bounded_and_feedback_is_there(graded):
@@ -180,6 +189,11 @@ def test_a_bulk_download_without_sandbox_and_a_killed_run_goes_on(tmp_path):
         for line in run.stdout:
             if "1 of 2" in line:
                 run.kill()
+    runtime = [Path(path.read_text()) for path in (tmp_path / "grades").glob("*/students/*/runtime")]
+    deadline = time.monotonic() + 20
+    while any(path.exists() for path in runtime) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(path.exists() for path in runtime), "what was killed leaves no temporary folder"
     out = command(*arguments[1:])
     assert "2 submissions, 1 graded before." in out.stdout, out.stderr
     rows = read(tmp_path / "grades" / made.name / "marks.csv")
@@ -206,3 +220,46 @@ def test_what_is_too_much(tmp_path):
     assert grade.excess(os.getpid(), tmp_path, limits) == ""
     assert "more than 0 MB of memory" in grade.excess(os.getpid(), tmp_path, limits._replace(memory=1))
     assert "wrote more than 0 MB" in grade.excess(os.getpid(), tmp_path, limits._replace(folder=1))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")
+@pytest.mark.parametrize(("dies_in", "status"), [("make", "graded"), ("restore", "crashed")])
+def test_a_grader_that_dies_keeps_what_it_knows(dies_in, status, tmp_path, monkeypatch):
+    made = Class("ps1-double-descent", tmp_path / "inbox")
+    made.add("a", made.solved(), "graded")
+    course, key = grade.course_of(made.name, tmp_path)
+    one, = intake.collect(made.inbox, made.name).submissions
+    draw = page.make
+
+    def die(*given):
+        return draw(*given) if dies_in == "make" and given[3] is None else os._exit(1)
+
+    monkeypatch.setattr({"make": page, "restore": cells}[dies_in], dies_in, die)
+    job = student.Job(made.name, one, str(course), str(tmp_path), key, {}, sandbox.Limits(), False)
+    result, _ = grade.look_after(job, multiprocessing.get_context("fork"))
+    assert result["status"] == status and result["key"] == key
+    assert status in (tmp_path / "feedback.html").read_text()
+
+
+# --- nbgrader reads the value of a test's last line as points: findings/nbgrader-last-line-of-a-test.sh ------
+
+@pytest.mark.parametrize("name", problem_sets.sets())
+def test_no_test_of_ours_ends_with_a_value(name):
+    for cell in problem_sets.source(name).cells:
+        if execute.is_test(cell):
+            assert not isinstance(ast.parse(cell.source).body[-1], ast.Expr), f"{cell.id} ends with an expression"
+
+
+ENDS = {"False": False, "np.float64(0.5)": False, "99.0": False, "print('a warning', file=sys.stderr)": False,
+        "assert True": False, "assert np.False_": True, "1 / 0": True}
+
+
+def test_a_test_fails_by_an_error_and_by_nothing_else(tmp_path):
+    """Also after code that has IPython show all values."""
+    about = {"grade": True, "solution": False, "points": 1}
+    first = "import sys, numpy as np\nget_ipython().ast_node_interactivity = 'all'"
+    cells = [nbformat.v4.new_code_cell(first, id="new-1")]
+    cells += [nbformat.v4.new_code_cell(line, id=f"t{place}", metadata={"nbgrader": about})
+              for place, line in enumerate(ENDS)]
+    ran = execute.run(nbformat.v4.new_notebook(cells=cells), str(tmp_path), sandbox.Limits(), False, str)
+    assert {line: ran[f"t{place}"].failed for place, line in enumerate(ENDS)} == ENDS

@@ -22,7 +22,7 @@ from pathlib import Path
 import nbformat
 import notebooks
 import problem_sets
-from grading import exports, intake, marks, report, sandbox, similar, student, tables
+from grading import exports, intake, marks, page, report, sandbox, similar, student, tables
 
 GRADES = notebooks.ROOT / "grades"
 GRACE = 60  # seconds until a process is ended that should have ended by itself
@@ -34,7 +34,8 @@ def course_of(name, folder):
     text = notebooks.file_text(problem_sets.source(name))
     written = {module.__file__ for module in (exports, marks, report, similar, tables)}  # after grading
     tools = [path for path in sorted(Path(student.__file__).parent.glob("*.py")) if str(path) not in written]
-    tools += [Path(problem_sets.__file__), *sorted((notebooks.ROOT / "ntk_helpers").glob("*.py"))]
+    tools += [notebooks.ROOT / "tools" / f"{tool}.py" for tool in ("problem_sets", "formulas")]
+    tools += sorted((notebooks.ROOT / "ntk_helpers").glob("*.py"))
     key = notebooks.hash_files(tools, text)
     course = folder / "course"
     if not (course / key).exists():
@@ -44,6 +45,7 @@ def course_of(name, folder):
             path = course / kind / name / f"{name}.ipynb"
             path.parent.mkdir(parents=True)
             path.write_text(notebook, encoding="utf-8")
+        (course / "formulas.css").write_text(page.font_of(problem_sets.source(name)))
         (course / key).touch()
     return course, key
 
@@ -90,15 +92,16 @@ def look_after(job, context):
     process.kill()
     process.join()
     student.clean_up(folder)
-    result = student.read_result(folder)
-    if not result or result["key"] != job.key:
+    for _ in range(2):  # without the code; then without the notebook, should that end the process
+        result = student.read_result(folder)
+        if result and result["key"] == job.key:
+            break
         process = context.Process(target=student.run, args=(job, why or f"the grader ended ({process.exitcode})"))
         process.start()
         process.join(GRACE)
         process.kill()
         process.join()
-        result = student.read_result(folder)
-    return result, cpu
+    return student.read_result(folder), cpu
 
 
 def kill_children(pid):

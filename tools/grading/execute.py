@@ -2,6 +2,7 @@
 import copy
 import hashlib
 import os
+import subprocess
 import time
 from typing import NamedTuple
 
@@ -53,7 +54,7 @@ def run(notebook, runtime, limits, sandboxed, why):
         os.mkdir(folder)
         client = _client(notebook, folder, limits, sandboxed, tests)
         client.timeout_func = lambda cell: _seconds(cell, ran, limits, end)
-        with client.setup_kernel(cleanup_kc=True):
+        with client.setup_kernel(cleanup_kc=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
             for place, cell in todo:
                 if cell.id in out:
                     continue

@@ -7,6 +7,7 @@ import base64
 import html
 import mimetypes
 import re
+import string
 from functools import cache
 from pathlib import PurePosixPath
 from urllib.parse import unquote
@@ -35,6 +36,7 @@ ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title", "width", "h
 ATTRIBUTES |= {tag: {"accent", "accentunder", "aria-label", "columnalign", "depth", "display", "displaystyle", "fence",
                      "form", "height", "linethickness", "lspace", "mathvariant", "maxsize", "minsize", "rspace",
                      "scriptlevel", "separator", "stretchy", "symmetric", "width"} for tag in MATH}
+LIKELY = "αβγδεζηθκλμνξπρστφχψωΓΔΘΛΞΠΣΦΨΩ√∑∏∫∂∇∞±×·≤≥≠≈∼→⇒∈∣‖⟨⟩⊤⊥ℝℕ𝔼ℙ𝒩′ˆ¯˜…−≪≫ıȷ"
 OURS = {"header", "main", "section"}
 NO_REQUESTS = ("default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; base-uri 'none'; "
                "form-action 'none'")
@@ -48,10 +50,10 @@ section { margin: .8rem 0; }
 .lost { border-left-color: #b3261e; }
 .label { display: block; font-weight: 600; }
 .comment { border-left: .3rem solid #8a5a00; background: #fff6e0; padding: .2rem .6rem; }
-.missing { color: #8a1c14; font-style: italic; }
+mark { color: #8a1c14; background: #fdecea; font-style: italic; }
 table { border-collapse: collapse; } td, th { border: 1px solid #ccc; padding: .1rem .5rem; text-align: left; }
 img { max-width: 100%; height: auto; }
-math { font-family: "STIX Two Math", "Cambria Math", math; }
+math { font-family: "Book Math", "STIX Two Math", "Cambria Math", math; font-size: 1.1em; }
 math[display="block"] { overflow: auto hidden; padding: .3rem 0; }
 .ansi-red-fg, .ansi-red-intense-fg { color: #a1140b; } .ansi-green-fg { color: #00591e; }
 .ansi-cyan-fg { color: #00565e; } .ansi-yellow-fg { color: #6b4300; } .ansi-blue-fg { color: #0a4a9c; }
@@ -59,7 +61,7 @@ math[display="block"] { overflow: auto hidden; padding: .3rem 0; }
 """
 
 
-def make(name, result, manual, notebook=None, pictures=()):
+def make(name, result, manual, notebook=None, pictures=(), font=""):
     """Return the page; `pictures` are files that were handed in beside the notebook, as (name, function that reads)."""
     status, reason = result["status"], result["reason"]
     parts = [f"<header><h1>{_escape(name)}</h1><p><b>{_escape(status)}</b> {_escape(reason)}</p>"
@@ -75,7 +77,16 @@ def make(name, result, manual, notebook=None, pictures=()):
             f"<meta http-equiv=\"Content-Security-Policy\" content=\"{NO_REQUESTS}\">"
             f"<meta name=\"referrer\" content=\"no-referrer\">"
             f"<meta name=\"viewport\" content=\"width=device-width\"><title>{_escape(name)}: {_escape(status)}</title>"
-            f"<style>{STYLE}{_code_style()}</style></head><body>{body}</body></html>\n")
+            f"<style>{font}{STYLE}{_code_style()}</style></head><body>{body}</body></html>\n")
+
+
+def font_of(notebook):
+    """Return a style sheet with the book's font for the formulas of a problem set and likely ones of answers."""
+    tex = "".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    drawn = re.sub("<[^>]*>", "", "".join(_formula(found, False) for found in re.findall(r"\$+([^$]+)\$", tex)))
+    used = formulas.drawn(html.unescape(drawn) + string.ascii_letters + string.digits + string.punctuation + LIKELY)
+    font = base64.b64encode(formulas.cut(used & set(map(chr, formulas.characters())))).decode()
+    return f'@font-face {{ font-family: "Book Math"; src: url(data:font/woff2;base64,{font}); }}'
 
 
 @cache
@@ -145,7 +156,7 @@ def _output(output):
     if output.output_type == "error":
         return f"<pre>{ansi2html(chr(10).join(output.traceback))}</pre>"
     data = {kind: "".join(value) if isinstance(value, list) else value for kind, value in output.data.items()}
-    if "text/html" in data and (table := _clean(data["text/html"])).strip():
+    if "text/html" in data and (table := _clean(_with_pictures(data["text/html"]))).strip():
         return table
     for kind in PICTURES & set(data):
         content = data[kind]
@@ -165,14 +176,19 @@ def markdown(text, attachments=(), pictures=()):
     if len(text) > LONG:
         return f"<pre>{_escape(text)}</pre>"
     drawn = MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=True)).render(text)
-    if "<img" in drawn.lower():
-        soup = BeautifulSoup(drawn, "html.parser")
-        for tag in soup.find_all("img"):
-            found = _picture(_source(tag.get("src") or "", dict(attachments), dict(pictures)), tag.get("alt") or "",
-                             tag.get("src") or "")
-            tag.replace_with(BeautifulSoup(found, "html.parser"))
-        drawn = str(soup)
-    return _clean(drawn)
+    return _clean(_with_pictures(drawn, dict(attachments), dict(pictures)))
+
+
+def _with_pictures(drawn, attachments=(), pictures=()):
+    """Put each picture's data in its place, or a note."""
+    if "<img" not in drawn.lower():
+        return drawn
+    soup = BeautifulSoup(drawn, "html.parser")
+    for tag in soup.find_all("img"):
+        name = tag.get("src") or ""
+        found = _picture(_source(name, dict(attachments), dict(pictures)), tag.get("alt") or "", name)
+        tag.replace_with(BeautifulSoup(found, "html.parser"))
+    return str(soup)
 
 
 class _Renderer(IPythonRenderer):
@@ -222,7 +238,7 @@ def _picture(source, text, name=""):
     if PICTURE.fullmatch(source):
         return f'<img src="{_escape(source)}" alt="{_escape(text)}">'
     where = " is on another machine, and is not shown" if "://" in name else " is not in the notebook"
-    return f'<em class="missing">[A picture{where}: {_escape(text or name[:100] or "without a name")}]</em>'
+    return f'<mark>[A picture{where}: {_escape(text or name[:100] or "without a name")}]</mark>'
 
 
 def _clean(fragment):

@@ -40,7 +40,7 @@ class Job(NamedTuple):
 def run(job, given_up=""):
     """Grade one submission and write result.json; whatever goes wrong ends in a status with a reason.
 
-    `given_up` says why this is not tried again.
+    `given_up` says why it is not tried again: what is known then is kept.
     """
     folder = Path(job.folder)
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
@@ -48,8 +48,11 @@ def run(job, given_up=""):
     for stream in (1, 2):
         os.dup2(log, stream)
     logging.basicConfig(level=logging.WARNING)
-    result = read_result(folder)
-    if given_up:
+    result, marked = read_result(folder), read_result(folder, "marked.json")
+    drawn = True
+    if given_up and marked and marked["key"] == job.key:
+        result, drawn = marked, False
+    elif given_up:
         result = {"status": "crashed", "reason": given_up, **_unmarked(folder)}
     elif not result or result["key"] != job.key:
         for name in ("submitted.ipynb", "graded.ipynb"):
@@ -65,7 +68,8 @@ def run(job, given_up=""):
     result["key"] = job.key
     result.setdefault("points", {})
     result["manual"] = {question: list(given) for question, given in job.manual.items()}
-    (folder / "feedback.html").write_text(_feedback(job, folder, result), encoding="utf-8")
+    write_result(folder, result, "marked.json")
+    (folder / "feedback.html").write_text(_feedback(job, folder, result, drawn), encoding="utf-8")
     write_result(folder, result)
 
 
@@ -83,19 +87,19 @@ def clean_up(folder):
         (folder / "runtime").unlink()
 
 
-def read_result(folder):
-    """Return what is known of a student, or None."""
+def read_result(folder, name="result.json"):
+    """Return what is known of a student, or None; marked.json is there before the feedback is."""
     try:
-        return json.loads((Path(folder) / "result.json").read_text(encoding="utf-8"))
+        return json.loads((Path(folder) / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
 
-def write_result(folder, result):
+def write_result(folder, result, name="result.json"):
     """Write it in one piece, so that a killed run leaves the old one or the new one."""
     new = Path(folder) / "result.new"
     new.write_text(json.dumps(result, indent=1), encoding="utf-8")
-    new.replace(Path(folder) / "result.json")
+    new.replace(Path(folder) / name)
 
 
 def _grade(job, folder):
@@ -216,14 +220,15 @@ def about_questions(notebook, ran):
 
 # --- Feedback -----------------------------------------------------------------------------------------------
 
-def _feedback(job, folder, result):
+def _feedback(job, folder, result, drawn):
     """Return the page that a student gets; there is always one."""
     notebook = _saved(folder, "graded.ipynb") or _saved(folder, "submitted.ipynb")
     pictures = [(PurePosixPath(file.name).name, file.read) for file in job.submission.files
                 if PurePosixPath(file.name).suffix.lower() in (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")]
-    for content in (notebook, None):
+    font = Path(job.course, "formulas.css").read_text()
+    for content in (notebook, None) if drawn else (None,):
         try:
-            return page.make(job.set, result, job.manual, content, pictures)
+            return page.make(job.set, result, job.manual, content, pictures, font)
         except Exception:  # noqa: BLE001 -- marks must not hang on it
             traceback.print_exc()
     raise AssertionError("a page without a notebook cannot fail")

@@ -17,6 +17,7 @@ import problem_sets
 import pytest
 from bs4 import BeautifulSoup
 from classroom import Class, _zip
+from grading import cells as grading_cells
 from grading import execute, intake, kernel, marks, page, sandbox, student, tables
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -234,7 +235,7 @@ def test_a_grader_that_dies_keeps_what_it_knows(dies_in, status, tmp_path, monke
     def die(*given):
         return draw(*given) if dies_in == "make" and given[3] is None else os._exit(1)
 
-    monkeypatch.setattr({"make": page, "restore": cells}[dies_in], dies_in, die)
+    monkeypatch.setattr({"make": page, "restore": grading_cells}[dies_in], dies_in, die)
     job = student.Job(made.name, one, str(course), str(tmp_path), key, {}, sandbox.Limits(), False)
     result, _ = grade.look_after(job, multiprocessing.get_context("fork"))
     assert result["status"] == status and result["key"] == key

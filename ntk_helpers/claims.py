@@ -1,7 +1,10 @@
 """Claims, measured where the book makes them under the seed of the chapter, and self-checks of its exercises."""
 
+import base64
 import copy
+import json
 import os
+import zlib
 
 import numpy as np
 
@@ -100,7 +103,8 @@ def check(given, expected, *cases, name=None, rtol=1e-4, hints=None, strict=Fals
     the function; ``rtol`` is the largest error allowed, relative to the largest entry expected: by default what single
     precision can do. A single number may come in an array.
 
-    ``hints`` are words for mistakes of one question, each with the answer that it leads to. ``strict``, for graded
+    ``hints`` are words for mistakes of one question, each with the answer that it leads to, or these by ``pack``, which
+    makes them a text that does not give the method away to those who look into the cell. ``strict``, for graded
     questions, raises AssertionError after the line unless it says "right" (and lets NotImplementedError pass).
     """
     __tracebackhide__ = strict  # students need not read this function
@@ -108,8 +112,9 @@ def check(given, expected, *cases, name=None, rtol=1e-4, hints=None, strict=Fals
         raise ValueError("check needs cases, each a tuple of arguments, for a function and none for a value; "
                          f"got {type(given).__name__} and {len(cases)} cases")
     name = name or getattr(given, "__name__", "your answer")
+    hints = json.loads(zlib.decompress(base64.b64decode(hints))) if isinstance(hints, str) else hints or {}
     for number, case in enumerate(cases or [()], 1):
-        mistake = _mistake(given, expected, case, rtol, hints or {}, strict)
+        mistake = _mistake(given, expected, case, rtol, hints, strict)
         if mistake:
             where = f" (case {number} of {len(cases)})" if len(cases) > 1 and mistake != "not done yet" else ""
             print(f"☐ {name}: {mistake}{where}")
@@ -117,6 +122,12 @@ def check(given, expected, *cases, name=None, rtol=1e-4, hints=None, strict=Fals
                 raise AssertionError(f"{name}: {mistake}{where}")
             return
     print(f"✓ {name}: right")
+
+
+def pack(hints):
+    """Return hints of ``check`` as a text; six digits are kept."""
+    short = {words: np.vectorize(lambda one: float(f"{one:.6g}"))(answer).tolist() for words, answer in hints.items()}
+    return base64.b64encode(zlib.compress(json.dumps(short).encode())).decode()
 
 
 def _mistake(given, expected, case, rtol, hints, strict):

@@ -28,6 +28,8 @@ import nbformat
 import notebooks
 import numpy as np
 
+from ntk_helpers.claims import pack
+
 ROOT = notebooks.ROOT
 SOURCES = ROOT / "assignments"
 BUILD = ROOT / "_build" / "assignments"
@@ -154,19 +156,19 @@ def _with_numbers(cells, rng):
             except Exception as error:
                 raise Mistake(f"{place}: {type(error).__name__}: {error}") from error
             continue
-        for name in names:
-            if re.fullmatch(r"[A-Z][A-Z0-9_]+", name):
-                text = re.sub(rf"\b{name}\b", lambda _, value=names[name]: literal(value), text)
+        capitals = [name for name in names if re.fullmatch(r"[A-Z][A-Z0-9_]+", name)]
+        if capitals:
+            text = re.sub(rf"\b({'|'.join(capitals)})\b", lambda match: literal(names[match[0]]), text)
         result.append((place, kind == "markdown", options, text.splitlines()))
     return result
 
 
 def literal(value):
-    """Return Python code for numbers, texts, arrays, and lists, tuples and dictionaries of them."""
+    """Return Python code for numbers, texts, arrays, and lists and tuples of them; hints of a check are packed."""
     if isinstance(value, np.ndarray) and value.ndim:
         return f"np.array({literal(value.tolist())})"
     if isinstance(value, dict):
-        return "{" + ",".join(f"\n    {key!r}: {literal(one)}" for key, one in value.items()) + "}"
+        return repr(pack(value))
     if isinstance(value, (list, tuple)):
         inside = ", ".join(map(literal, value)) + ("," if len(value) == 1 and isinstance(value, tuple) else "")
         return f"[{inside}]" if isinstance(value, list) else f"({inside})"

@@ -167,9 +167,12 @@ def _mistake(given, expected, case, rtol, hints, strict):
 
     if near(answer, expected):
         return None
+    distances = {}
     for words, wrong in hints.items():
-        if near(answer, np.asarray(wrong, float)):
-            return words
+        wrong = np.asarray(wrong, float)
+        distances[words] = np.abs(answer - wrong).max() / max(scale, np.abs(wrong).max())
+    if distances and min(distances.values()) <= rtol:
+        return min(distances, key=distances.get)
     with np.errstate(over="ignore"):
         for words, guess in _guesses(answer, expected):
             if near(guess, expected):

@@ -1,5 +1,10 @@
-"""The problem sets: the instructor's notebooks run, and students get neither answers nor hidden tests."""
+"""The problem sets: notebooks run, tests see the difference, and students get neither answers nor hidden tests."""
+import contextlib
+import functools
+import io
 import re
+import textwrap
+import warnings
 import zipfile
 
 import nbformat
@@ -94,6 +99,37 @@ def test_a_set_is_of_the_agreed_size(name):
         if cell.cell_type == "code":
             tests = {other.id for other in cells if other.id.startswith(f"{cell.id}-")}
             assert {f"{cell.id}-check", f"{cell.id}-hidden-1"} <= tests
+
+
+source = functools.cache(problem_sets.source)
+
+
+def marks_of(notebook, question, how):
+    """Return points for an answer, what the self-check printed, and errors of tests by cell; nothing else is run."""
+    cells = {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "code"}
+    answer = cells[question]
+    if isinstance(how[0], str):
+        head = answer[:answer.index("    ### BEGIN")]
+        answer = head + textwrap.indent(how[0].replace("DIM", *re.findall(r"full\((\d+)", answer)[:1] or ["DIM"]), "    ")
+    else:
+        for old, new in how:
+            dim = (re.findall(r"full\((\d+)", answer) or ["DIM"])[0]
+            old, new = old.replace("DIM", dim), new.replace("DIM", dim)
+            assert old in answer, f"{question}: no {old!r} in the model answer"
+            answer = answer.replace(old, new)
+    names, points, printed, errors = {}, 0, io.StringIO(), {}
+    with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
+        warnings.simplefilter("ignore")
+        exec(cells["given-1"] + "\n" + answer, names)
+        for cell in notebook.cells:
+            if cell.metadata.nbgrader.grade and cell.id.startswith(f"{question}-"):
+                try:
+                    exec(cell.source, names)
+                    points += cell.metadata.nbgrader.points
+                except Exception as error:
+                    errors[cell.id] = error
+    said = printed.getvalue() + str(errors.get(f"{question}-check", ""))
+    return points, said, errors
 
 
 @every_set

@@ -8,7 +8,8 @@ A problem set is one file, assignments/SET.py, in the percent format (the notebo
 show as cells). What a cell is for stands in its first line:
 
     # %% numbers                       runs when the set is made, with `rng`, and is in no notebook: in the cells below it,
-                                       names in capitals that it defines stand for their values
+                                       names in capitals that it defines stand for their values; if an assertion
+                                       fails, it is drawn again
     # %%                               code that is given
     # %% [markdown]                    text
     # %% answer="1-name"               the student's code: what stands between the two SOLUTION lines is removed
@@ -78,7 +79,8 @@ def _call(function, *arguments):  # with copies; the package must not do the wor
 ''',
     "_draws": '''
 def _draws(function, *arguments):  # what is random comes from the generator that is handed over
-    first, again, other = (np.array(function(np.random.default_rng(seed), *arguments)).tolist() for seed in (1, 1, 2))
+    first, again, other = ([np.ravel(one).tolist() for one in function(np.random.default_rng(seed), *arguments)]
+                           for seed in (1, 1, 2))
     assert first == again, f"{function.__name__}: the same generator gave other numbers; draw all of them from rng"
     assert first != other, f"{function.__name__}: another generator gave the same numbers; draw all of them from rng"
 ''',
@@ -147,20 +149,37 @@ def source(name):
 
 def _with_numbers(cells, rng):
     """Run the cells of numbers, in order; return the others, with values in the place of names in capitals."""
-    names, result = {"np": np, "rng": rng}, []
+    names, result = {"np": np, "rng": rng, "apart": apart}, []
     for place, kind, options, lines in cells:
         text = "\n".join(lines)
         if kind == "numbers":
-            try:
-                exec(compile(text, place, "exec"), names)
-            except Exception as error:
-                raise Mistake(f"{place}: {type(error).__name__}: {error}") from error
+            _draw(place, text, names)
             continue
         capitals = [name for name in names if re.fullmatch(r"[A-Z][A-Z0-9_]+", name)]
         if capitals:
             text = re.sub(rf"\b({'|'.join(capitals)})\b", lambda match: literal(names[match[0]]), text)
         result.append((place, kind == "markdown", options, text.splitlines()))
     return result
+
+
+def _draw(place, text, names):
+    """Run a cell of numbers; draw again while its assertions, if there are some, do not hold."""
+    code = compile(text, place, "exec")
+    for _ in range(200):
+        try:
+            return exec(code, names)
+        except AssertionError:
+            continue
+        except Exception as error:
+            raise Mistake(f"{place}: {type(error).__name__}: {error}") from error
+    raise Mistake(f"{place}: no numbers that fulfill the assertions were found in 200 draws")
+
+
+def apart(right, hints, least=0.02):
+    """Return whether all hints differ from the right answer and from each other, by 2 % of the largest number at least."""
+    answers = [np.asarray(one, float) for one in (right, *hints.values())]
+    scale = least * np.abs(answers[0]).max()
+    return all(np.abs(one - other).max() > scale for i, one in enumerate(answers) for other in answers[:i])
 
 
 def literal(value):

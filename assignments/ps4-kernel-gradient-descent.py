@@ -64,6 +64,7 @@ HINTS = {
     "moves twice as fast: the loss is half the sum of squares": Y1 + expm(-2 * THETA * T1) @ (F0 - Y1),
     "moves toward f0: are y and f0 in each other's place?": F0 + expm(-THETA * T1) @ (Y1 - F0),
 }
+assert apart(U1, HINTS)
 THETA2, Y2, F2 = kernel(4), halves(4), halves(4)
 U2 = [(Y2 + expm(-THETA2 * t) @ (F2 - Y2)).tolist() for t in (0.0, 0.2, 1.0)]
 AWAY = halves(2, 3)
@@ -147,6 +148,7 @@ HINTS_FACTOR = {
     "is the learning rate: return it first": RATE,
     "is the factor of the fastest mode, with its sign": -FACTOR,
 }
+assert apart(RATE, HINTS_RATE) and apart(FACTOR, HINTS_FACTOR)
 THETA2 = kernel(4)
 RATE2 = 2 / sum(extremes(THETA2))
 FACTOR2 = 1 - RATE2 * extremes(THETA2)[0]
@@ -198,6 +200,7 @@ HINTS = {
     "starts from zero at the training points": after(THETA, CROSS, Y1, 0 * Y1, *CASE[4:]),
     "moves away from the targets": after(THETA, -CROSS, *CASE[2:]),
 }
+assert apart(F1, HINTS)
 CASE2 = kernel(3), halves(2, 3), halves(3), halves(3), halves(2), 0.08
 FIRST, LATER = ([after(*CASE2, steps).tolist() for steps in some] for some in ((0, 1), (2, 9)))
 
@@ -251,6 +254,7 @@ HINTS = {
     "shrinks too slowly: a square is missing": np.array(
         [SIGNAL @ expm(-THETA * t) @ SIGNAL for t in TIMES]) + risk(THETA, 0 * SIGNAL, NOISE, TIMES),
 }
+assert apart(RISK, HINTS)
 THETA2, SIGNAL2, TIMES2 = kernel(4), halves(4), np.array([0.0, 0.2, 0.5, 3.0, 20.0])
 QUIET, NOISE_ONLY, BOTH = (risk(THETA2, signal, noise, TIMES2).tolist() for signal, noise in (
     (SIGNAL2, 0.0), (0 * SIGNAL2, 1.6), (SIGNAL2, 0.3)))

@@ -8,8 +8,10 @@ import warnings
 import zipfile
 
 import nbformat
+import numpy as np
 import problem_sets
 import pytest
+from answers import ANSWERS
 
 SETS = problem_sets.sets()
 every_set = pytest.mark.parametrize("name", SETS)
@@ -101,20 +103,20 @@ def test_a_set_is_of_the_agreed_size(name):
             assert {f"{cell.id}-check", f"{cell.id}-hidden-1"} <= tests
 
 
-source = functools.cache(problem_sets.source)
+source, read = functools.cache(problem_sets.source), functools.cache(problem_sets.read)
 
 
-def marks_of(notebook, question, how):
-    """Return points for an answer, what the self-check printed, and errors of tests by cell; nothing else is run."""
+def marks_of(name, question, how):
+    """Return points for an answer, what the self-check says, and errors of tests by cell; nothing else is run."""
+    notebook = source(name)
+    how = [problem_sets.with_values(one, read(name)[1]) if isinstance(one, str) else
+           [problem_sets.with_values(part, read(name)[1]) for part in one] for one in how]
     cells = {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "code"}
     answer = cells[question]
     if isinstance(how[0], str):
-        head = answer[:answer.index("    ### BEGIN")]
-        answer = head + textwrap.indent(how[0].replace("DIM", *re.findall(r"full\((\d+)", answer)[:1] or ["DIM"]), "    ")
+        answer = answer[:answer.index("    ### BEGIN")] + textwrap.indent(how[0], "    ")
     else:
         for old, new in how:
-            dim = (re.findall(r"full\((\d+)", answer) or ["DIM"])[0]
-            old, new = old.replace("DIM", dim), new.replace("DIM", dim)
             assert old in answer, f"{question}: no {old!r} in the model answer"
             answer = answer.replace(old, new)
     names, points, printed, errors = {}, 0, io.StringIO(), {}
@@ -132,6 +134,41 @@ def marks_of(notebook, question, how):
     return points, said, errors
 
 
+@pytest.mark.parametrize("variant", ["", "-2027"])
+@pytest.mark.parametrize(("name", "question"), [(name, question) for name in SETS for question in ANSWERS[name]])
+def test_answers_get_their_marks_and_self_checks_say_what_is_wrong(name, question, variant):
+    wrong = []
+    for what, points, says, *how in ANSWERS[name][question]:
+        got, said, errors = marks_of(name + variant, question, how)
+        heard = says is None or (re.search(says, said) if says else "☐" not in said)
+        if got not in np.atleast_1d(points) or not heard:
+            wrong.append(f"{what}: {got} points, expected {points}; {said!r}; {errors}")
+    assert not wrong, "\n".join(wrong)
+
+
+@every_set
+def test_enough_answers_of_each_kind_are_tried(name):
+    cells = source(name).cells
+    code = {cell.id for cell in cells if cell.metadata.nbgrader.solution and cell.cell_type == "code"}
+    assert set(ANSWERS[name]) == code
+    for question, rows in ANSWERS[name].items():
+        full = sum(cell.metadata.nbgrader.points for cell in cells if cell.metadata.nbgrader.grade
+                   and cell.id.startswith(f"{question}-"))
+        wrong = [says for _, points, says, *_ in rows if np.max(points) < full]
+        helpful = {says for says in wrong if says and not re.match("wrong in|stops with", says)}
+        assert len(wrong) >= 6 and len(rows) - len(wrong) >= 3 and len(helpful) >= 5, question
+
+
+@every_set
+def test_variants_differ_in_their_numbers_only(name):
+    one, other = source(name), source(f"{name}-2027")
+    assert [(cell.id, cell.metadata) for cell in one.cells] == [(cell.id, cell.metadata) for cell in other.cells]
+    tests = [cell.id for cell in one.cells if re.search("-check|-hidden-", cell.id) and "_draws(" not in cell.source]
+    same = [a.id for a, b in zip(one.cells, other.cells) if a.source == b.source]
+    assert len(set(tests) - set(same)) >= len(tests) - 3
+    assert problem_sets.source(name) == one, "the same numbers each time"
+
+
 @every_set
 def test_no_test_depends_on_another_answer(name):
     cells = problem_sets.source(name).cells
@@ -140,7 +177,7 @@ def test_no_test_depends_on_another_answer(name):
     for cell in cells:
         for question, function in functions.items():
             if cell.metadata.nbgrader.grade and not cell.id.startswith(question):
-                assert not re.search(rf"\b{function}\(", cell.source), f"{cell.id} calls {function}"
+                assert not re.search(rf"\b{function}\b[(,]", cell.source), f"{cell.id} calls {function}"
 
 
 @every_set

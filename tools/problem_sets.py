@@ -7,9 +7,8 @@
 A problem set is one file, assignments/SET.py, in the percent format (the notebook as a Python script, which editors
 show as cells). What a cell is for stands in its first line:
 
-    # %% numbers                       runs when the set is made, with `rng`, and is in no notebook: in the cells below it,
-                                       names in capitals that it defines stand for their values; if an assertion
-                                       fails, it is drawn again
+    # %% numbers                       runs when the set is made, with `rng`, and is in no notebook: in cells below it,
+                                       its names in capitals stand for their values; drawn again if an assertion fails
     # %%                               code that is given
     # %% [markdown]                    text
     # %% answer="1-name"               the student's code: what stands between the two SOLUTION lines is removed
@@ -111,8 +110,8 @@ def sets():
     return sorted(path.stem for path in SOURCES.glob("*.py"))
 
 
-def source(name):
-    """Return the notebook of a set, or of its variant SET-VARIANT, with everything in it: answers, tests, marks."""
+def read(name):
+    """Return the cells of a set, or of its variant SET-VARIANT, with its numbers in them, and the numbers by name."""
     known = [one for one in sets() if name == one or name.startswith(f"{one}-")]
     if not known or not re.fullmatch(r"[\w-]+", name):
         raise Mistake(f"there is no problem set {name}; there are: {', '.join(sets())}")
@@ -132,18 +131,22 @@ def source(name):
             raise Mistake(f"{path.name}, line {number}: text before the first cell")
         else:
             lines.append(line)
-    cells = _with_numbers(cells, np.random.default_rng(list(name.encode())))
+    return _with_numbers(cells, np.random.default_rng(list(name.encode())))
+
+
+def source(name):
+    """Return the notebook of a set or of a variant with everything in it: answers, hidden tests, model answers."""
     count = {}
-    cells = [_cell(*cell, count) for cell in cells]
+    cells = [_cell(*cell, count) for cell in read(name)[0]]
     cells.append(_code("integrity", "# The grader looks here whether tests mean anything.\n"
                        f"### BEGIN HIDDEN TESTS\n{CANARY}\n### END HIDDEN TESTS", points=0))
     ids = [cell.id for cell in cells]
     if len(set(ids)) < len(ids):
-        raise Mistake(f"{path.name}: named twice: {', '.join(sorted({i for i in ids if ids.count(i) > 1}))}")
+        raise Mistake(f"{name}: named twice: {', '.join(sorted({i for i in ids if ids.count(i) > 1}))}")
     for cell in cells:
         question = cell.id.removesuffix("-check").rpartition("-hidden-")[0] or cell.id.removesuffix("-check")
         if cell.metadata.nbgrader.grade and cell.id != "integrity" and question not in ids:
-            raise Mistake(f"{path.name}: {cell.id} has no cell for the answer")
+            raise Mistake(f"{name}: {cell.id} has no cell for the answer")
     return nbformat.v4.new_notebook(cells=cells, metadata=notebooks.METADATA)
 
 
@@ -155,11 +158,16 @@ def _with_numbers(cells, rng):
         if kind == "numbers":
             _draw(place, text, names)
             continue
-        capitals = [name for name in names if re.fullmatch(r"[A-Z][A-Z0-9_]+", name)]
-        if capitals:
-            text = re.sub(rf"\b({'|'.join(capitals)})\b", lambda match: literal(names[match[0]]), text)
-        result.append((place, kind == "markdown", options, text.splitlines()))
-    return result
+        result.append((place, kind == "markdown", options, with_values(text, names).splitlines()))
+    return result, names
+
+
+def with_values(text, names):
+    """Put values in the place of names in capitals."""
+    def value(match):
+        return literal(names[match[0]]) if match[0] in names else match[0]
+
+    return re.sub(r"\b[A-Z][A-Z0-9_]+\b", value, text)
 
 
 def _draw(place, text, names):
@@ -176,7 +184,7 @@ def _draw(place, text, names):
 
 
 def apart(right, hints, least=0.02):
-    """Return whether all hints differ from the right answer and from each other, by 2 % of the largest number at least."""
+    """Return whether hints differ from the right answer and from each other, by 2 % of its largest number at least."""
     answers = [np.asarray(one, float) for one in (right, *hints.values())]
     scale = least * np.abs(answers[0]).max()
     return all(np.abs(one - other).max() > scale for i, one in enumerate(answers) for other in answers[:i])

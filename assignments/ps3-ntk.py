@@ -287,7 +287,7 @@ _near(scatter(np.random.default_rng(3), X3, X4, [30], 400)[0], [0.316227766], "w
 
 # %% hidden="4-scatter" points=1
 # Seven standard errors.
-_near(scatter(np.random.default_rng(4), X3, X4, [30], 300)[1], [RHO2], "width 30, correlation", within=0.45)
+_near(scatter(np.random.default_rng(4), X3, X4, [30], 400)[1], [RHO2], "width 30, correlation", within=0.56)
 
 # %% hidden="4-scatter" points=1
 _draws(scatter, X3, X4, [10], 20)

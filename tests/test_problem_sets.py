@@ -146,6 +146,23 @@ def test_answers_get_their_marks_and_self_checks_say_what_is_wrong(name, questio
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize(("name", "question"), [
+    ("ps1-double-descent", "5-curve"), ("ps2-gaussian-processes", "4-networks"), ("ps3-ntk", "4-scatter")])
+def test_a_right_sampler_passes_whatever_its_draws(name, question):
+    """All streams pass with 0.7 of the bounds, which are six standard deviations or more (one false alarm in 1e8)."""
+    cells = {cell.id: cell.source for cell in source(name).cells if cell.cell_type == "code"}
+    names = {}
+    exec(cells["given-1"] + "\n" + cells[question], names)
+    check = names["check"]
+    names["check"] = lambda *given, rtol, **options: check(*given, rtol=0.7 * rtol, **options)
+    tests = {key: text for key, text in cells.items() if key.startswith(f"{question}-")}
+    for offset in range(100, 112):
+        for key, text in tests.items():
+            text = text.replace("slack = within", "slack = 0.7 * within").replace("6.5 < (", "4.55 < (").replace(
+                "< 6.5, f", "< 4.55, f")
+            exec(re.sub(r"default_rng\((\w+)\)", rf"default_rng(\1 + {offset})", text), names | {"__name__": key})
+
+
 @every_set
 def test_enough_answers_of_each_kind_are_tried(name):
     cells = source(name).cells
@@ -197,6 +214,8 @@ def test_tests_compare_with_plain_arithmetic(name):
     ('# %% [markdown] answer="1-a"\n# text\n', "line 1: points belong to tests"),
     ('# %% answer="1-a"\ndef f():\n    return 1\n', "line 1: the lines ### BEGIN SOLUTION"),
     ('# %% test="1-a" points=1\nassert True\n', "1-a-check has no cell for the answer"),
+    ("# %% numbers\nX1 = 1 / 0\n", "line 1: ZeroDivisionError"),
+    ("# %% numbers\nassert rng.random() > 1\n", "line 1: no numbers that fulfill the assertions"),
     ('# %% [markdown] answer="1-a" points=1\n# a\n# %% [markdown] answer="1-a" points=1\n# b\n', "named twice: 1-a"),
 ])
 def test_mistakes_in_a_source_are_named(text, message, tmp_path, monkeypatch):
@@ -206,3 +225,32 @@ def test_mistakes_in_a_source_are_named(text, message, tmp_path, monkeypatch):
         problem_sets.source("set")
     with pytest.raises(problem_sets.Mistake, match="there is no problem set other; there are: set"):
         problem_sets.source("other")
+
+
+def test_numbers_stand_in_the_place_of_names_in_capitals(tmp_path, monkeypatch):
+    monkeypatch.setattr(problem_sets, "SOURCES", tmp_path)
+    (tmp_path / "set.py").write_text("""# %% numbers
+small = 3
+while small > 2:
+    small = rng.integers(1, 5)
+XY, Z3, INF = np.array([[0.5, 1 / 3]]), (small,), np.inf
+# %% [markdown]
+# There are XYZ, and Z3 stands for $x$.
+# %%
+x = (XY, "small", INF)
+""")
+    text, code, _ = problem_sets.source("set").cells
+    assert re.fullmatch(r"There are XYZ, and \([12],\) stands for \$x\$\.", text.source)
+    assert code.source == 'x = (np.array([[0.5, 0.3333333333]]), "small", np.inf)'
+    assert len({problem_sets.source(f"set-{i}").cells[0].source for i in range(9)}) == 2
+
+
+def test_the_command_makes_variants_beside_the_sets(here, monkeypatch, capsys):
+    monkeypatch.setattr(problem_sets, "ROOT", here)
+    monkeypatch.setattr(problem_sets, "sets", lambda: SETS[:1])
+    (here / SETS[0]).mkdir()
+    assert problem_sets.main(["--release", "--variant", "b_2"]) == 0
+    assert {path.name for path in here.iterdir()} == {SETS[0], f"{SETS[0]}-b_2"}
+    assert f"{SETS[0]}-b_2.ipynb" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        problem_sets.main(["--variant", "../b"])

@@ -1,4 +1,5 @@
 """The problem sets: notebooks run, tests see the difference, and students get neither answers nor hidden tests."""
+import ast
 import contextlib
 import functools
 import io
@@ -12,6 +13,8 @@ import numpy as np
 import problem_sets
 import pytest
 from answers import ANSWERS
+
+from ntk_helpers import log_slope
 
 SETS = problem_sets.sets()
 every_set = pytest.mark.parametrize("name", SETS)
@@ -203,6 +206,51 @@ def test_tests_compare_with_plain_arithmetic(name):
         if cell.cell_type == "code" and cell.metadata.nbgrader.grade:
             asserts = "\n".join(re.findall(r"assert .*", cell.source))
             assert not re.search(r"\bnp\.(?!shape)|allclose|\babs\(|ntk_helpers", asserts), cell.id
+
+
+@every_set
+def test_no_test_ends_with_a_value(name):
+    """To nbgrader the value of a cell's last line is its marks, where it is a number."""
+    for cell in source(name).cells:
+        if cell.cell_type == "code" and cell.metadata.nbgrader.grade:
+            last = ast.parse(cell.source).body[-1]
+            call = re.match(r"(check|_near|_kept|_draws)\(", ast.unparse(last))
+            assert call or isinstance(last, (ast.Assert, ast.For))
+
+
+@pytest.fixture(scope="module")
+def helpers():
+    names = {"np": np}
+    exec("".join(problem_sets.HELPERS.values()), names)
+    return names
+
+
+@pytest.mark.parametrize(("got", "want", "message"), [
+    (0.352941 * 1.00011, 0.352941, "it: 0.35298 should be 0.352941"),  # never two numbers that look the same
+    ([1e5, 8.0], [1e5, -3.0], "it: 8 should be -3"), ([1.0, np.nan], [1.0, 2.0], "it: nan should be 2"),
+    (np.ones((2, 1)), [1.0, 1.0], re.escape("it: the shape is (2, 1), should be (2,)")), ([1e-3], [0.0], "should be 0"),
+])
+def test_helpers_say_what_is_wrong(got, want, message, helpers):
+    with pytest.raises(AssertionError, match=message):
+        helpers["_near"](got, want, "it")
+
+
+@pytest.mark.parametrize(("got", "want"), [
+    (np.float32(1) / 3, 1 / 3), (np.array([[2.0]]), 2.0), ([np.float64(1), 2], [1.0, 2.0]),
+    (np.eye(2), [[1.0, 0.0], [0.0, 1.0]])])
+def test_helpers_accept_what_is_right(got, want, helpers):
+    helpers["_near"](got, want, "it")
+
+
+def test_helpers_see_through_what_is_replaced(helpers):
+    for name, fake in {"float": lambda one: 0.0, "abs": lambda one: 1e9, "max": lambda *one: 1e9}.items():
+        with pytest.raises(AssertionError):
+            exec("".join(problem_sets.HELPERS.values()) + "_near(1.0, 2.0, 'it')", {name: fake, "np": np})
+    with pytest.raises(AssertionError, match="calls ntk_helpers.* write the formula yourself"):
+        helpers["_call"](log_slope, np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+    with pytest.raises(AssertionError, match="changes its arguments"):
+        helpers["_kept"](lambda x: x.sort(), np.array([2.0, 1.0]))
+    assert helpers["_call"](lambda x: x + 1, np.ones(2)).sum() == 4
 
 
 @pytest.mark.parametrize(("text", "message"), [

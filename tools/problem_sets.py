@@ -46,20 +46,23 @@ assert os.environ.get("NBGRADER_EXECUTION") != "autograde", f"canary: {_changed}
 """.strip()
 
 # What hidden tests use. It stands in each cell that uses it, so that no name of a student's takes its place, and in
-# plain arithmetic: NumPy's functions can be replaced.
+# plain arithmetic: NumPy's functions can be replaced, and where a built-in is, no number wanted passes through it.
 HELPERS = {
     "_near": '''
 def _near(got, want, what, within=1e-4):  # of the largest number wanted
-    def flat(values):
+    def flat(values, number):
         values = values.tolist() if hasattr(values, "tolist") else values
         if not isinstance(values, (list, tuple)):
-            return [float(values)], ()
-        parts = [flat(value) for value in values]
+            return [number(values)], ()
+        parts = [flat(value, number) for value in values]
         return [one for numbers, _ in parts for one in numbers], (len(values), *(parts[0][1] if parts else ()))
 
-    (got, shape), (want, wanted) = flat(got), flat(want)
+    (got, shape), (want, wanted) = flat(got, float), flat(want, lambda one: one)
     assert len(got) == len(want) == 1 or shape == wanted, f"{what}: the shape is {shape}, should be {wanted}"
-    slack = within * (max(abs(one) for one in want) or 1)
+    size = 0
+    for one in want:
+        size = one if one > size else -one if -one > size else size
+    slack = within * (size or 1)
     for one, right in zip(got, want):
         assert -slack <= one - right <= slack, f"{what}: {one:.6g} should be {right:.6g}"
 ''',

@@ -459,7 +459,7 @@ done = (np.eye(len(y)) - expm(-theta * learning_rate * steps)) @ np.linalg.inv(t
 return f0_test - cross @ done @ (f0 - y)"""),
         ("f0 changed in place", 3, "changes its argument number", ("u, f = u - learning_rate * theta @ (u - y), f - learning_rate * cross @ (u - y)",
          "r = u - y\n        u -= learning_rate * theta @ r\n        f -= learning_rate * cross @ r")),
-        ("the training outputs", 1, "has shape", ("return f", "return u")),
+        ("the training outputs", 0, "has shape", ("return f", "return u")),
         ("the package", 2, "", "from ntk_helpers import kernel_gradient_descent\nreturn kernel_gradient_descent("
          "theta, y, learning_rate, steps, f0=f0, cross=cross, f0_test=f0_test).test[-1]"),
     ],

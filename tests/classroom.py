@@ -150,13 +150,15 @@ class Class:
                  "replaced: 'numpy.allclose'")
         self.add("helpers-patched", self.with_cell("import ntk_helpers.claims as c\nc.check = lambda *a, **k: None"),
                  "review", "replaced: 'ntk_helpers.claims.check'")
-        self.add("float-shadowed", self.with_cell("float = lambda x: 0.0"), "review", "replaced: 'float'", everything)
-        notebook = copy.deepcopy(self.release)
-        notebook.cells.insert(0, nbformat.v4.new_code_cell(STRIP_ASSERTS))
-        for cell in notebook.cells:
-            if cell.id in self.points:
-                cell.source = cell.source.replace("raise NotImplementedError", "return")
-        self.add("asserts-stripped", notebook, "review", "assertions are disabled: no test counts", everything)
+        for student, trick, reason in (
+                ("float-shadowed", "float = lambda x: 0.0", "replaced: 'float'"),
+                ("asserts-stripped", STRIP_ASSERTS, "assertions are disabled: no test counts")):
+            notebook = copy.deepcopy(self.release)
+            notebook.cells.insert(0, nbformat.v4.new_code_cell(trick))
+            for cell in notebook.cells:
+                if cell.id in self.points:
+                    cell.source = cell.source.replace("raise NotImplementedError", "return")
+            self.add(student, notebook, "review", reason, everything)
         self.add("script", self.with_cell("from IPython.display import HTML, Javascript, display\n"
                  "display(HTML('<script>alert(7531)</script><img src=x onerror=alert(7531)>'))\n"
                  "display(Javascript('alert(7531)'))"), "graded")

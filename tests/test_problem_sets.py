@@ -149,6 +149,12 @@ def test_answers_get_their_marks_and_self_checks_say_what_is_wrong(name, questio
     assert not wrong, "\n".join(wrong)
 
 
+@every_set
+def test_an_answer_that_does_nothing_gets_nothing(name):
+    for question in ANSWERS[name]:
+        assert [marks_of(name, question, [body])[0] for body in ("return", "return 1e3")] == [0, 0]
+
+
 @pytest.mark.parametrize(("name", "question"), [
     ("ps1-double-descent", "5-curve"), ("ps2-gaussian-processes", "4-networks"), ("ps3-ntk", "4-scatter")])
 def test_a_right_sampler_passes_whatever_its_draws(name, question):

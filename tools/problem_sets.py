@@ -90,8 +90,9 @@ def _draws(function, *arguments):  # what is random comes from the generator tha
 def _kept(function, *arguments):  # unchanged
     arrays = [one for one in arguments if hasattr(one, "tolist")]
     before = [one.tolist() for one in arrays]
-    function(*arguments)
+    result = function(*arguments)
     assert [one.tolist() for one in arrays] == before, f"{function.__name__} changes its arguments; work on a copy"
+    return result
 ''',
 }
 

@@ -31,8 +31,8 @@ slow: setup ## run the tests that take minutes: a made-up class for each problem
 lab: setup ## open the chapters in JupyterLab
 	@$(VENV_PYTHON) -m jupyterlab book
 
-assignments: setup ## make releases, solutions and zips of the problem sets in _build/assignments
-	@$(VENV_PYTHON) tools/problem_sets.py
+assignments: setup ## make releases, solutions and zips of the problem sets (VARIANT=2027: with other numbers)
+	@$(VENV_PYTHON) tools/problem_sets.py $(if $(VARIANT),--variant "$(VARIANT)")
 
 grade: setup ## grade a class: make grade SET=ps3-ntk INBOX=submissions
 	@test -n "$(SET)" -a -n "$(INBOX)" || { echo "Say what to grade: make grade SET=ps3-ntk INBOX=submissions" >&2; exit 1; }

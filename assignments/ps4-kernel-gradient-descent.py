@@ -4,11 +4,30 @@
 # Six questions on the chapter *Kernel gradient descent*, about 90 minutes, 25 points. Write in the cells that say
 # `YOUR CODE HERE` or `YOUR ANSWER HERE`; add cells of your own where you like. A cell marked *Self-check* says what
 # is wrong with an answer and is worth a point; the remaining points are given by tests that run after you have handed
-# in. No question needs the answer to another one. Write the formulas yourself: do not call the dynamics of
-# `ntk_helpers`.
+# in; numbers are right to a ten-thousandth of the largest. No question needs the answer to another one. Write the
+# formulas yourself: do not call the dynamics of `ntk_helpers`.
 #
 # The clock is that of the book: the loss is $\frac12\sum_i(f(x_i)-y_i)^2$, so $\dot f_t(x)=-\Theta(x,X)(f_t(X)-y)$,
 # and $t=\eta\cdot$ steps.
+
+# %% numbers
+import numpy as np
+from scipy.linalg import expm
+
+
+def halves(*shape):
+    """Return numbers such as -1.5, none zero and no two equal, up to the sign too."""
+    sizes = rng.permutation(np.arange(1, 4 + np.prod(shape)))[:np.prod(shape)]
+    return (rng.choice([-1, 1], len(sizes)) * sizes / 2).reshape(shape)
+
+
+def kernel(n):
+    """Return a kernel whose eigenvalues are neither near to each other nor far apart."""
+    while True:
+        theta = (lambda b: b @ b.T / 2)(rng.integers(-2, 3, (n, n + 1)))
+        values = np.linalg.eigvalsh(theta)
+        if values[0] > 0.3 and values[-1] < 15 * values[0] and np.diff(values).min() > 0.3 and (theta != 0).all():
+            return theta
 
 # %%
 import numpy as np
@@ -34,22 +53,42 @@ def outputs_at(theta, y, f0, t):
     return y + vectors @ (decay * (vectors.T @ (f0 - y)))
     ### END SOLUTION
 
+# %% numbers
+# By the exponential of a matrix; the modes of eigenvalue 0 by a cross product.
+THETA, Y1, F0, T1 = kernel(3), halves(3), halves(3), 0.3
+U1 = Y1 + expm(-THETA * T1) @ (F0 - Y1)
+HINTS = {
+    "starts from zero, not from f0": Y1 - expm(-THETA * T1) @ Y1,
+    "is the residual, not the outputs": U1 - Y1,
+    "runs away from the targets: the sign of the exponent?": Y1 + expm(THETA * T1) @ (F0 - Y1),
+    "moves twice as fast: the loss is half the sum of squares": Y1 + expm(-2 * THETA * T1) @ (F0 - Y1),
+    "moves toward f0: are y and f0 in each other's place?": F0 + expm(-THETA * T1) @ (Y1 - F0),
+}
+assert apart(U1, HINTS)
+THETA2, Y2, F2 = kernel(4), halves(4), halves(4)
+U2 = [(Y2 + expm(-THETA2 * t) @ (F2 - Y2)).tolist() for t in (0.0, 0.2, 1.0)]
+AWAY = halves(2, 3)
+SINGULAR, Y3, F3, T3 = AWAY.T @ AWAY, halves(3), halves(3), 0.1
+STILL = np.cross(*AWAY)
+U3 = (Y3 + expm(-SINGULAR * T3) @ (F3 - Y3)).tolist()
+U3_END = (Y3 + STILL * (STILL @ (F3 - Y3)) / (STILL @ STILL)).tolist()
+
 # %% test="1-flow" points=1
-_u = outputs_at(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([1.0, -1.0]), np.array([0.0, 1.0]), 0.5)
-check(_u, [0.6321205588285577, 0.2130613194252668], name="outputs_at")
-assert -1e-9 < float(_u[0]) - 0.6321205588 < 1e-9 and -1e-9 < float(_u[1]) - 0.2130613194 < 1e-9, "see the line above"
+check(outputs_at, U1, (THETA, Y1, F0, T1), strict=True, hints=HINTS)
 
-# %% hidden="1-flow" points=2
-_theta, _y, _f0 = np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([1.0, -2.0]), np.array([0.5, 0.5])
-for _t, _wants in ((0.3, (0.2953423287, -0.4822030092)), (np.inf, (1.0, -2.0)), (0.0, (0.5, 0.5))):
-    for _got, _want in zip(outputs_at(_theta, _y, _f0, _t), _wants, strict=True):
-        assert -1e-8 < float(_got) - _want < 1e-8, f"time {_t}: {float(_got):.6g} should be {_want:.6g}"
+# %% hidden="1-flow" points=1
+for _t, _u in zip((0.0, 0.2, 1.0), U2):
+    _near(_call(outputs_at, THETA2, Y2, F2, _t), _u, f"four points, time {_t}")
 
-# %% hidden="1-flow" points=2
-_theta = np.array([[1.0, 2.0, 0.0], [2.0, 5.0, 1.0], [0.0, 1.0, 1.0]])  # eigenvalues 0, 1, 6
-for _t, _wants in ((0.5, (-0.2994291329, 0.8416311781, 0.440489444)), (np.inf, (-2 / 3, 5 / 6, 7 / 6))):
-    for _got, _want in zip(outputs_at(_theta, np.array([1.0, 0.0, 2.0]), np.array([0.0, 1.0, 0.0]), _t), _wants, strict=True):
-        assert -1e-6 < float(_got) - _want < 1e-6, f"a singular kernel, time {_t}: {float(_got):.6g} should be {_want:.6g}"
+# %% hidden="1-flow" points=1
+_near(_call(outputs_at, THETA2, Y2, F2, np.inf), Y2.tolist(), "four points, infinite time")
+_kept(outputs_at, THETA2, Y2, F2, 0.5)
+
+# %% hidden="1-flow" points=1
+_near(_call(outputs_at, SINGULAR, Y3, F3, T3), U3, "a singular kernel, time T3")
+
+# %% hidden="1-flow" points=1
+_near(_call(outputs_at, SINGULAR, Y3, F3, np.inf), U3_END, "a singular kernel, infinite time")
 
 # %% [markdown]
 # ## 2. The best learning rate (4 points)
@@ -89,16 +128,41 @@ def best_learning_rate(theta):
     return 2 / (low + high), (high - low) / (high + low)
     ### END SOLUTION
 
-# %% test="3-rate" points=1
-_rate, _factor = best_learning_rate(np.diag([3.0, 1.0]))
-check(_rate, 0.5, name="learning rate")
-check(_factor, 0.5, name="factor")
-assert -1e-9 < float(_rate) - 0.5 < 1e-9 and -1e-9 < float(_factor) - 0.5 < 1e-9, "see the lines above"
+# %% numbers
+# By norms of the matrix and of its inverse.
+def extremes(theta):
+    return 1 / np.linalg.norm(np.linalg.inv(theta), 2), np.linalg.norm(theta, 2)
 
-# %% hidden="3-rate" points=2
-_rate, _factor = best_learning_rate(np.array([[2.0, 2.0, 0.0], [2.0, 6.0, 1.0], [0.0, 1.0, 2.0]]))  # eigenvalues 1, 2, 7
-assert -1e-9 < float(_rate) - 0.25 < 1e-9, f"eigenvalues 1, 2, 7: learning rate {float(_rate):.6g} should be 0.25"
-assert -1e-9 < float(_factor) - 0.75 < 1e-9, f"eigenvalues 1, 2, 7: factor {float(_factor):.6g} should be 0.75"
+THETA = kernel(3)
+LOW, HIGH = extremes(THETA)
+RATE, FACTOR = 2 / (LOW + HIGH), 1 - 2 * LOW / (LOW + HIGH)
+HINTS_RATE = {
+    "is the largest stable rate, not the best one": 2 / HIGH,
+    "makes the fastest mode vanish, not the slowest mode fast": 1 / HIGH,
+    "belongs to other eigenvalues: the largest and the smallest are needed": 2 / np.trace(THETA),
+    "is the factor: return the learning rate first": FACTOR,
+}
+HINTS_FACTOR = {
+    "is the factor at the rate of one over the largest eigenvalue": 1 - LOW / HIGH,
+    "is that of the norm's square": FACTOR**2,
+    "is the learning rate: return it first": RATE,
+    "is the factor of the fastest mode, with its sign": -FACTOR,
+}
+assert apart(RATE, HINTS_RATE) and apart(FACTOR, HINTS_FACTOR)
+THETA2 = kernel(4)
+RATE2 = 2 / sum(extremes(THETA2))
+FACTOR2 = 1 - RATE2 * extremes(THETA2)[0]
+
+# %% test="3-rate" points=1
+_rate, _factor = best_learning_rate(THETA)
+check(_rate, RATE, name="learning rate", strict=True, hints=HINTS_RATE)
+check(_factor, FACTOR, name="factor", strict=True, hints=HINTS_FACTOR)
+
+# %% hidden="3-rate" points=1
+_near(_call(best_learning_rate, THETA2)[0], RATE2, "four points, learning rate")
+
+# %% hidden="3-rate" points=1
+_near(_call(best_learning_rate, THETA2)[1], FACTOR2, "four points, factor")
 
 # %% [markdown]
 # ## 4. Between the data (5 points)
@@ -117,29 +181,50 @@ def predict(theta, cross, y, f0, f0_test, learning_rate, steps):
     return f
     ### END SOLUTION
 
-# %% test="4-test-points" points=1
-_f = predict(np.array([[1.0]]), np.array([[0.5]]), np.array([2.0]), np.array([1.0]), np.array([0.25]), 0.5, 2)
-check(_f, [0.625], name="predict")
-assert -1e-9 < float(_f[0]) - 0.625 < 1e-9, "see the line above"
+# %% numbers
+# By the sum of a geometric series of matrices.
+def after(theta, cross, y, f0, f0_test, rate, steps):
+    powers = sum((np.linalg.matrix_power(np.eye(len(y)) - rate * theta, k) for k in range(steps)), 0 * theta)
+    return f0_test - rate * cross @ powers @ (f0 - y)
 
-# %% hidden="4-test-points" points=3
-_theta, _cross = np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([[1.0, 0.5], [0.0, -1.0]])
-for _steps, _wants in ((0, (0.2, -1.0)), (1, (0.05, -0.5)), (7, (0.2935328, 0.5182144))):
-    _f = predict(_theta, _cross, np.array([1.0, -2.0]), np.array([0.5, 0.5]), np.array([0.2, -1.0]), 0.2, _steps)
-    for _got, _want in zip(_f, _wants, strict=True):
-        assert -1e-7 < float(_got) - _want < 1e-7, f"{_steps} steps: {float(_got):.6g} should be {_want:.6g}"
+CASE = kernel(2), halves(3, 2), halves(2), halves(2), halves(3), 0.1, 3
+F1 = after(*CASE)
+THETA, CROSS, Y1, F0, F0_TEST, RATE, STEPS = CASE
+HINTS = {
+    "takes one step too many": after(*CASE[:-1], STEPS + 1),
+    "takes one step too few": after(*CASE[:-1], STEPS - 1),
+    "moves as if the training outputs stayed at f0": F0_TEST - STEPS * RATE * CROSS @ (F0 - Y1),
+    "uses training outputs that were moved already in the same step":
+        after(THETA, CROSS @ (np.eye(2) - RATE * THETA), *CASE[2:]),
+    "starts from zero at the test points": F1 - F0_TEST,
+    "starts from zero at the training points": after(THETA, CROSS, Y1, 0 * Y1, *CASE[4:]),
+    "moves away from the targets": after(THETA, -CROSS, *CASE[2:]),
+}
+assert apart(F1, HINTS)
+CASE2 = kernel(3), halves(2, 3), halves(3), halves(3), halves(2), 0.08
+FIRST, LATER = ([after(*CASE2, steps).tolist() for steps in some] for some in ((0, 1), (2, 9)))
+
+# %% test="4-test-points" points=1
+check(predict, F1, CASE, strict=True, hints=HINTS)
 
 # %% hidden="4-test-points" points=1
-_start, _start_test = np.array([0.5, 0.5]), np.array([0.2])
-predict(np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([[1.0, 0.5]]), np.array([1.0, -2.0]), _start, _start_test, 0.2, 3)
-assert 0.4999 < float(_start[0]) < 0.5001 and 0.1999 < float(_start_test[0]) < 0.2001, "f0 or f0_test was changed in place"
+for _steps, _f in zip((0, 1), FIRST):
+    _near(_call(predict, *CASE2, _steps), _f, f"{_steps} steps")
+
+# %% hidden="4-test-points" points=2
+for _steps, _f in zip((2, 9), LATER):
+    _near(_call(predict, *CASE2, _steps), _f, f"{_steps} steps")
+
+# %% hidden="4-test-points" points=1
+_f = _kept(predict, *CASE2, 3)
+assert len(_f) == 2, f"two test points need two outputs, not {len(_f)}"
 
 # %% [markdown]
 # ## 5. When to stop (4 points)
 #
 # The targets are a signal plus noise, $y=s+\varepsilon$ with $\varepsilon\sim\mathcal N(0,\sigma^2I)$, and training
 # starts from $f_0=0$. Return the expected squared distance of the outputs from the *signal*, $\mathbb E\|u_t-s\|^2$
-# over the noise, at each of the given times. There is a formula, a sum over eigenvectors $v_i$ of a part from
+# over the noise, at each of the given times, of shape $(k,)$. There is a formula, a sum over eigenvectors $v_i$ of a part from
 # $v_i^\top s$ and a part from the noise; derive it, and do not simulate.
 
 # %% answer="5-stopping"
@@ -151,21 +236,41 @@ def expected_risk(theta, signal, noise_std, times):
     return decay**2 @ (vectors.T @ signal) ** 2 + noise_std**2 * ((1 - decay) ** 2).sum(axis=1)
     ### END SOLUTION
 
-# %% test="5-stopping" points=1
-_risk = expected_risk(np.diag([1.0, 2.0]), np.array([3.0, 0.0]), 0.5, np.array([0.0, 1.0]))
-check(_risk, [9.0, 1.5048229174568237], name="expected_risk")
-assert -1e-9 < float(_risk[0]) - 9 < 1e-9 and -1e-9 < float(_risk[1]) - 1.5048229175 < 1e-9, "see the line above"
+# %% numbers
+# By the exponential of a matrix.
+def risk(theta, signal, noise_std, times):
+    stay = [expm(-theta * t) for t in times]
+    return np.array([((e @ signal) ** 2).sum() + noise_std**2 * ((np.eye(len(signal)) - e) ** 2).sum() for e in stay])
 
-# %% hidden="5-stopping" points=2
-_risk = expected_risk(np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([1.0, 0.0]), 0.3, np.array([0.1, 0.5, 2.0]))
-for _got, _want in zip(_risk, (0.6906319946, 0.2770842931, 0.1660033257), strict=True):
-    assert -1e-8 < float(_got) - _want < 1e-8, f"signal (1, 0), noise 0.3: {float(_got):.6g} should be {_want:.6g}"
+THETA, SIGNAL, NOISE, TIMES = kernel(3), halves(3), 0.7, np.array([0.1, 0.4, 1.5])
+RISK = risk(THETA, SIGNAL, NOISE, TIMES)
+HINTS = {
+    "has the noise's standard deviation where its variance belongs": risk(THETA, SIGNAL, NOISE**0.5, TIMES),
+    "is the signal's part alone: the noise is missing": risk(THETA, SIGNAL, 0, TIMES),
+    "is the noise's part alone: the signal is missing": risk(THETA, 0 * SIGNAL, NOISE, TIMES),
+    "lets the noise shrink, as in the distance from the targets: its part grows":
+        risk(THETA, SIGNAL, 0, TIMES) + NOISE**2 * np.array([(expm(-THETA * t) ** 2).sum() for t in TIMES]),
+    "counts the noise of one mode, not of all":
+        risk(THETA, SIGNAL, 0, TIMES) + risk(THETA, 0 * SIGNAL, NOISE, TIMES) / 3,
+    "shrinks too slowly: a square is missing": np.array(
+        [SIGNAL @ expm(-THETA * t) @ SIGNAL for t in TIMES]) + risk(THETA, 0 * SIGNAL, NOISE, TIMES),
+}
+assert apart(RISK, HINTS)
+THETA2, SIGNAL2, TIMES2 = kernel(4), halves(4), np.array([0.0, 0.2, 0.5, 3.0, 20.0])
+QUIET, NOISE_ONLY, BOTH = (risk(THETA2, signal, noise, TIMES2).tolist() for signal, noise in (
+    (SIGNAL2, 0.0), (0 * SIGNAL2, 1.6), (SIGNAL2, 0.3)))
+
+# %% test="5-stopping" points=1
+check(expected_risk, RISK, (THETA, SIGNAL, NOISE, TIMES), strict=True, hints=HINTS)
 
 # %% hidden="5-stopping" points=1
-# Monte Carlo, 100 000 draws of the noise: 1.2132 with a standard error of 0.0031; four of them.
-_theta = np.array([[3.0, 1.0, 0.5], [1.0, 2.0, 0.2], [0.5, 0.2, 1.0]])
-_got = float(expected_risk(_theta, np.array([1.0, -1.0, 0.5]), 0.8, np.array([0.6]))[0])
-assert -0.0124 < _got - 1.2132 < 0.0124, f"three points, time 0.6: {_got:.4f}, by Monte Carlo 1.2132 ± 0.0124"
+_near(_call(expected_risk, THETA2, SIGNAL2, 0.0, TIMES2), QUIET, "four points, no noise")
+
+# %% hidden="5-stopping" points=1
+_near(_call(expected_risk, THETA2, 0 * SIGNAL2, 1.6, TIMES2), NOISE_ONLY, "four points, no signal")
+
+# %% hidden="5-stopping" points=1
+_near(_call(expected_risk, THETA2, SIGNAL2, 0.3, TIMES2), BOTH, "four points, signal and noise")
 
 # %% [markdown]
 # With your function the next cell draws the risk for the tangent kernel of a network on 40 points of the circle and a

@@ -1,7 +1,10 @@
 """Claims, measured where the book makes them under the seed of the chapter, and self-checks of its exercises."""
 
+import base64
 import copy
+import json
 import os
+import zlib
 
 import numpy as np
 
@@ -87,37 +90,54 @@ def log_slope(x, y):
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-def check(given, expected, *cases, name=None, rtol=1e-6):
+def check(given, expected, *cases, name=None, rtol=1e-4, hints=None, strict=False):
     """Compare an answer with what it should be, and print one line: right, not done yet, or what is wrong.
 
     Nothing is raised, so a page with an unsolved exercise can be run (but a function without cases, or a value with
     them, is a ValueError). Besides the size of the error the line names what often causes one: a constant factor or
-    shift, the sign, a transpose, the diagonal, an argument that was changed.
+    shift, the sign, a square, the order, a transpose, the diagonal, an argument that was changed.
 
     ``given`` is the student's answer (None, ``...`` and ``raise NotImplementedError`` stand for one not given yet),
     ``expected`` what it should be: numbers or arrays, or functions of the same arguments. Then ``cases`` are tuples of
     arguments to call both with; they must agree on all of them. The line calls the answer ``name``, by default that of
-    the function; ``rtol`` is the largest error allowed, relative to the largest entry expected.
+    the function; ``rtol`` is the largest error allowed, relative to the largest entry expected: by default what single
+    precision can do. A single number may come in an array.
+
+    ``hints`` are words for mistakes of one question, each with the answer that it leads to, or these by ``pack``, which
+    makes them a text that does not give the method away to those who look into the cell. ``strict``, for graded
+    questions, raises AssertionError after the line unless it says "right" (and lets NotImplementedError pass).
     """
+    __tracebackhide__ = strict  # students need not read this function
     if callable(given) != bool(cases) or not all(isinstance(case, tuple) for case in cases):
         raise ValueError("check needs cases, each a tuple of arguments, for a function and none for a value; "
                          f"got {type(given).__name__} and {len(cases)} cases")
     name = name or getattr(given, "__name__", "your answer")
+    hints = json.loads(zlib.decompress(base64.b64decode(hints))) if isinstance(hints, str) else hints or {}
     for number, case in enumerate(cases or [()], 1):
-        mistake = _mistake(given, expected, case, rtol)
+        mistake = _mistake(given, expected, case, rtol, hints, strict)
         if mistake:
             where = f" (case {number} of {len(cases)})" if len(cases) > 1 and mistake != "not done yet" else ""
             print(f"☐ {name}: {mistake}{where}")
+            if strict:
+                raise AssertionError(f"{name}: {mistake}{where}")
             return
     print(f"✓ {name}: right")
 
 
-def _mistake(given, expected, case, rtol):
+def pack(hints):
+    """Return hints of ``check`` as a text; six digits are kept."""
+    short = {words: np.vectorize(lambda one: float(f"{one:.6g}"))(answer).tolist() for words, answer in hints.items()}
+    return base64.b64encode(zlib.compress(json.dumps(short).encode())).decode()
+
+
+def _mistake(given, expected, case, rtol, hints, strict):
     """Return what is wrong with an answer in one case, in words, or None."""
     arguments = copy.deepcopy(case)
     try:
         answer = given(*arguments) if callable(given) else given
     except NotImplementedError:
+        if strict:
+            raise
         return "not done yet"
     except Exception as error:  # whatever a student's code may raise
         return f"stops with {type(error).__name__}: {error}"
@@ -128,18 +148,35 @@ def _mistake(given, expected, case, rtol):
     if answer is None or answer is ...:
         return "not done yet"
     try:
+        if np.iscomplexobj(answer):
+            return "should be real numbers, not complex ones"
         answer, expected = np.asarray(answer, float), np.asarray(expected, float)
     except (TypeError, ValueError):
         return f"should be numbers, not {type(answer).__name__}"
+    if answer.size == expected.size == 1:
+        answer = answer.reshape(expected.shape)
     if answer.shape != expected.shape:
         hint = "; transpose it?" if answer.shape == expected.shape[::-1] else ""
         return f"has shape {answer.shape}, should have {expected.shape}{hint}"
     if not np.isfinite(answer).all():
         return f"has {np.count_nonzero(~np.isfinite(answer))} entries that are NaN or infinite"
     scale = np.abs(expected).max(initial=0)
-    for words, guess in _guesses(answer, expected):
-        if np.abs(guess - expected).max(initial=0) <= rtol * scale:
-            return words
+
+    def near(one, other):
+        return np.abs(one - other).max(initial=0) <= rtol * scale
+
+    if near(answer, expected):
+        return None
+    distances = {}
+    for words, wrong in hints.items():
+        wrong = np.asarray(wrong, float)
+        distances[words] = np.abs(answer - wrong).max() / max(scale, np.abs(wrong).max())
+    if distances and min(distances.values()) <= rtol:
+        return min(distances, key=distances.get)
+    with np.errstate(over="ignore"):
+        for words, guess in _guesses(answer, expected):
+            if near(guess, expected):
+                return words
     error = np.abs(answer - expected)
     if scale and error.size > 1:
         wrong, largest = np.count_nonzero(error > rtol * scale), error.max() / scale
@@ -149,14 +186,21 @@ def _mistake(given, expected, case, rtol):
 
 def _guesses(answer, expected):
     """Yield what may be wrong, in words, and what the answer would be without that mistake."""
-    yield None, answer
     yield "has the wrong sign", -answer
+    yield "is the root of what it should be, or a square is missing", np.sign(answer) * answer**2
+    yield "is the square of what it should be, or a root is missing", np.sign(answer) * np.abs(answer) ** 0.5
     if answer.size > 1:
         c, shift = (answer * expected).sum() / ((expected**2).sum() or 1) or 1, (answer - expected).mean()
-        yield f"is {c:.4g} times what it should be, everywhere: a constant is missing or one too many", answer / c
-        yield f"is off by {shift:.4g} everywhere: a term is missing or one too many", answer - shift
+        if np.ptp(expected):  # or a factor and a shift look the same
+            yield f"is {c:.4g} times what it should be, everywhere: a constant is missing or one too many", answer / c
+            yield f"is off by {shift:.4g} everywhere: a term is missing or one too many", answer - shift
+        else:
+            yield f"is off by {shift:.4g} everywhere: a term or a factor is missing or one too many", answer - shift
     if answer.ndim == 2 and answer.shape[0] == answer.shape[1] > 1:
         diagonal = np.eye(len(answer), dtype=bool)
         yield "is transposed", answer.T
         yield "is right but for the diagonal", np.where(diagonal, expected, answer)
         yield "is right on the diagonal only", np.where(diagonal, answer, expected)
+    if answer.size > 1:
+        order = np.argsort(np.argsort(expected, axis=None))
+        yield "holds the right numbers in another order", np.sort(answer, axis=None)[order].reshape(answer.shape)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ntk_helpers import check
+from ntk_helpers.claims import pack
 
 A = np.array([[1.0, 2.0], [3.0, 4.0]])
 
@@ -37,6 +38,11 @@ def spoil_only(a):
     (lambda a: square(a) + np.eye(2), "but for the diagonal"),
     (lambda a: square(a) + 1 - np.eye(2), "on the diagonal only"),
     (lambda a: square(a) + [[1, 2], [0, 0]], "wrong in 2 of 4"),
+    (lambda a: square(a) ** 2, "the square of what it should be"),
+    (lambda a: np.sqrt(square(a)), "the root of what it should be"),
+    (lambda a: square(a)[::-1], "the right numbers in another order"),
+    (lambda a: square(a).astype(complex), "real numbers"),
+    (lambda a: square(a).astype(np.float32), "✓ answer: right"),
     (spoil, "changes its argument number 1"),
     (spoil_only, "changes its argument number 1"),
 ])
@@ -54,6 +60,44 @@ def test_values(answer, words, capsys):
     check(answer, 3.0, name="the rank")
     line = capsys.readouterr().out
     assert words in line and "the rank" in line and "3" not in line  # the answer is not given away
+
+
+def test_a_factor_and_a_shift_are_told_apart_or_not(capsys):
+    check(np.array([1.0, 2.0]) + 0.5, np.array([1.0, 2.0]))
+    check(np.array([3.0, 3.0]), np.array([2.0, 2.0]))
+    lines = capsys.readouterr().out.splitlines()
+    assert "off by 0.5 everywhere: a term" in lines[0] and "off by 1 everywhere: a term or a factor" in lines[1]
+
+
+def test_one_number_may_come_in_an_array(capsys):
+    for one in (np.array([3.0]), np.array([[3.0]]), 3.0):
+        check(one, 3.0)
+        check(3.0, np.array([3.0]))
+    assert capsys.readouterr().out.count("✓") == 6
+
+
+@pytest.mark.parametrize("wrap", [dict, pack])
+def test_hints_name_the_nearest_mistake(wrap, capsys):
+    hints = wrap({"lacks the noise": 1.0, "lacks the bias": np.array(1.2)})
+    for answer, words in ((1.0, "lacks the noise"), (1.15, "lacks the bias"), (1.9, "right"), (1.5, "too small")):
+        check(answer, 2.0, hints=hints, rtol=0.1)
+        assert words in capsys.readouterr().out
+    assert not isinstance(hints, str) or "noise" not in hints
+
+
+def test_a_strict_check_raises_what_it_prints(capsys):
+    check(2.0, 2.0, strict=True)
+    with pytest.raises(AssertionError, match="^the rank: is too small$"):
+        check(1.5, 2.0, name="the rank", strict=True)
+    with pytest.raises(AssertionError, match="not done yet"):
+        check(None, 2.0, strict=True)
+
+    def undone(a):
+        raise NotImplementedError("write your answer here")
+
+    with pytest.raises(NotImplementedError, match="write your answer"):
+        check(undone, 2.0, (1,), strict=True)
+    assert "☐ the rank: is too small" in capsys.readouterr().out
 
 
 def test_rectangles_vectors_and_zero(capsys):

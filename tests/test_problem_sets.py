@@ -1,10 +1,20 @@
-"""The problem sets: the instructor's notebooks run, and students get neither answers nor hidden tests."""
+"""The problem sets: notebooks run, tests see the difference, and students get neither answers nor hidden tests."""
+import ast
+import contextlib
+import functools
+import io
 import re
+import textwrap
+import warnings
 import zipfile
 
 import nbformat
+import numpy as np
 import problem_sets
 import pytest
+from answers import ANSWERS
+
+from ntk_helpers import log_slope
 
 SETS = problem_sets.sets()
 every_set = pytest.mark.parametrize("name", SETS)
@@ -96,6 +106,95 @@ def test_a_set_is_of_the_agreed_size(name):
             assert {f"{cell.id}-check", f"{cell.id}-hidden-1"} <= tests
 
 
+source, read = functools.cache(problem_sets.source), functools.cache(problem_sets.read)
+
+
+def marks_of(name, question, how):
+    """Return points for an answer, what the self-check says, and errors of tests by cell; nothing else is run."""
+    notebook = source(name)
+    how = [problem_sets.with_values(one, read(name)[1]) if isinstance(one, str) else
+           [problem_sets.with_values(part, read(name)[1]) for part in one] for one in how]
+    cells = {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "code"}
+    answer = cells[question]
+    if isinstance(how[0], str):
+        answer = answer[:answer.index("    ### BEGIN")] + textwrap.indent(how[0], "    ")
+    else:
+        for old, new in how:
+            assert old in answer, f"{question}: no {old!r} in the model answer"
+            answer = answer.replace(old, new)
+    names, points, printed, errors = {}, 0, io.StringIO(), {}
+    with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
+        warnings.simplefilter("ignore")
+        exec(cells["given-1"] + "\n" + answer, names)
+        for cell in notebook.cells:
+            if cell.metadata.nbgrader.grade and cell.id.startswith(f"{question}-"):
+                try:
+                    exec(cell.source, names)
+                    points += cell.metadata.nbgrader.points
+                except Exception as error:
+                    errors[cell.id] = error
+    said = printed.getvalue() + str(errors.get(f"{question}-check", ""))
+    return points, said, errors
+
+
+@pytest.mark.parametrize("variant", ["", "-2027"])
+@pytest.mark.parametrize(("name", "question"), [(name, question) for name in SETS for question in ANSWERS[name]])
+def test_answers_get_their_marks_and_self_checks_say_what_is_wrong(name, question, variant):
+    wrong = []
+    for what, points, says, *how in ANSWERS[name][question]:
+        got, said, errors = marks_of(name + variant, question, how)
+        heard = says is None or (re.search(says, said) if says else "☐" not in said)
+        if got not in np.atleast_1d(points) or not heard:
+            wrong.append(f"{what}: {got} points, expected {points}; {said!r}; {errors}")
+    assert not wrong, "\n".join(wrong)
+
+
+@every_set
+def test_an_answer_that_does_nothing_gets_nothing(name):
+    for question in ANSWERS[name]:
+        assert [marks_of(name, question, [body])[0] for body in ("return", "return 1e3")] == [0, 0]
+
+
+@pytest.mark.parametrize(("name", "question"), [
+    ("ps1-double-descent", "5-curve"), ("ps2-gaussian-processes", "4-networks"), ("ps3-ntk", "4-scatter")])
+def test_a_right_sampler_passes_whatever_its_draws(name, question):
+    """All streams pass with 0.7 of the bounds, which are six standard deviations or more (one false alarm in 1e8)."""
+    cells = {cell.id: cell.source for cell in source(name).cells if cell.cell_type == "code"}
+    names = {}
+    exec(cells["given-1"] + "\n" + cells[question], names)
+    check = names["check"]
+    names["check"] = lambda *given, rtol, **options: check(*given, rtol=0.7 * rtol, **options)
+    tests = {key: text for key, text in cells.items() if key.startswith(f"{question}-")}
+    for offset in range(100, 112):
+        for key, text in tests.items():
+            text = text.replace("slack = within", "slack = 0.7 * within").replace("6.5 < (", "4.55 < (").replace(
+                "< 6.5, f", "< 4.55, f")
+            exec(re.sub(r"default_rng\((\w+)\)", rf"default_rng(\1 + {offset})", text), names | {"__name__": key})
+
+
+@every_set
+def test_enough_answers_of_each_kind_are_tried(name):
+    cells = source(name).cells
+    code = {cell.id for cell in cells if cell.metadata.nbgrader.solution and cell.cell_type == "code"}
+    assert set(ANSWERS[name]) == code
+    for question, rows in ANSWERS[name].items():
+        full = sum(cell.metadata.nbgrader.points for cell in cells if cell.metadata.nbgrader.grade
+                   and cell.id.startswith(f"{question}-"))
+        wrong = [says for _, points, says, *_ in rows if np.max(points) < full]
+        helpful = {says for says in wrong if says and not re.match("wrong in|stops with", says)}
+        assert len(wrong) >= 6 and len(rows) - len(wrong) >= 3 and len(helpful) >= 5, question
+
+
+@every_set
+def test_variants_differ_in_their_numbers_only(name):
+    one, other = source(name), source(f"{name}-2027")
+    assert [(cell.id, cell.metadata) for cell in one.cells] == [(cell.id, cell.metadata) for cell in other.cells]
+    tests = [cell.id for cell in one.cells if re.search("-check|-hidden-", cell.id) and "_draws(" not in cell.source]
+    same = [a.id for a, b in zip(one.cells, other.cells) if a.source == b.source]
+    assert len(set(tests) - set(same)) >= len(tests) - 3
+    assert problem_sets.source(name) == one, "the same numbers each time"
+
+
 @every_set
 def test_no_test_depends_on_another_answer(name):
     cells = problem_sets.source(name).cells
@@ -104,7 +203,7 @@ def test_no_test_depends_on_another_answer(name):
     for cell in cells:
         for question, function in functions.items():
             if cell.metadata.nbgrader.grade and not cell.id.startswith(question):
-                assert not re.search(rf"\b{function}\(", cell.source), f"{cell.id} calls {function}"
+                assert not re.search(rf"\b{function}\b[(,]", cell.source), f"{cell.id} calls {function}"
 
 
 @every_set
@@ -113,6 +212,51 @@ def test_tests_compare_with_plain_arithmetic(name):
         if cell.cell_type == "code" and cell.metadata.nbgrader.grade:
             asserts = "\n".join(re.findall(r"assert .*", cell.source))
             assert not re.search(r"\bnp\.(?!shape)|allclose|\babs\(|ntk_helpers", asserts), cell.id
+
+
+@every_set
+def test_no_test_ends_with_a_value(name):
+    """To nbgrader the value of a cell's last line is its marks, where it is a number."""
+    for cell in source(name).cells:
+        if cell.cell_type == "code" and cell.metadata.nbgrader.grade:
+            last = ast.parse(cell.source).body[-1]
+            call = re.match(r"(check|_near|_kept|_draws)\(", ast.unparse(last))
+            assert call or isinstance(last, (ast.Assert, ast.For))
+
+
+@pytest.fixture(scope="module")
+def helpers():
+    names = {"np": np}
+    exec("".join(problem_sets.HELPERS.values()), names)
+    return names
+
+
+@pytest.mark.parametrize(("got", "want", "message"), [
+    (0.352941 * 1.00011, 0.352941, "it: 0.35298 should be 0.352941"),  # never two numbers that look the same
+    ([1e5, 8.0], [1e5, -3.0], "it: 8 should be -3"), ([1.0, np.nan], [1.0, 2.0], "it: nan should be 2"),
+    (np.ones((2, 1)), [1.0, 1.0], re.escape("it: the shape is (2, 1), should be (2,)")), ([1e-3], [0.0], "should be 0"),
+])
+def test_helpers_say_what_is_wrong(got, want, message, helpers):
+    with pytest.raises(AssertionError, match=message):
+        helpers["_near"](got, want, "it")
+
+
+@pytest.mark.parametrize(("got", "want"), [
+    (np.float32(1) / 3, 1 / 3), (np.array([[2.0]]), 2.0), ([np.float64(1), 2], [1.0, 2.0]),
+    (np.eye(2), [[1.0, 0.0], [0.0, 1.0]])])
+def test_helpers_accept_what_is_right(got, want, helpers):
+    helpers["_near"](got, want, "it")
+
+
+def test_helpers_see_through_what_is_replaced(helpers):
+    for name, fake in {"float": lambda one: 0.0, "abs": lambda one: 1e9, "max": lambda *one: 1e9}.items():
+        with pytest.raises(AssertionError):
+            exec("".join(problem_sets.HELPERS.values()) + "_near(1.0, 2.0, 'it')", {name: fake, "np": np})
+    with pytest.raises(AssertionError, match="calls ntk_helpers.* write the formula yourself"):
+        helpers["_call"](log_slope, np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+    with pytest.raises(AssertionError, match="changes its arguments"):
+        helpers["_kept"](lambda x: x.sort(), np.array([2.0, 1.0]))
+    assert helpers["_call"](lambda x: x + 1, np.ones(2)).sum() == 4
 
 
 @pytest.mark.parametrize(("text", "message"), [
@@ -124,6 +268,8 @@ def test_tests_compare_with_plain_arithmetic(name):
     ('# %% [markdown] answer="1-a"\n# text\n', "line 1: points belong to tests"),
     ('# %% answer="1-a"\ndef f():\n    return 1\n', "line 1: the lines ### BEGIN SOLUTION"),
     ('# %% test="1-a" points=1\nassert True\n', "1-a-check has no cell for the answer"),
+    ("# %% numbers\nX1 = 1 / 0\n", "line 1: ZeroDivisionError"),
+    ("# %% numbers\nassert rng.random() > 1\n", "line 1: no numbers that fulfill the assertions"),
     ('# %% [markdown] answer="1-a" points=1\n# a\n# %% [markdown] answer="1-a" points=1\n# b\n', "named twice: 1-a"),
 ])
 def test_mistakes_in_a_source_are_named(text, message, tmp_path, monkeypatch):
@@ -133,3 +279,32 @@ def test_mistakes_in_a_source_are_named(text, message, tmp_path, monkeypatch):
         problem_sets.source("set")
     with pytest.raises(problem_sets.Mistake, match="there is no problem set other; there are: set"):
         problem_sets.source("other")
+
+
+def test_numbers_stand_in_the_place_of_names_in_capitals(tmp_path, monkeypatch):
+    monkeypatch.setattr(problem_sets, "SOURCES", tmp_path)
+    (tmp_path / "set.py").write_text("""# %% numbers
+small = 3
+while small > 2:
+    small = rng.integers(1, 5)
+XY, Z3, INF = np.array([[0.5, 1 / 3]]), (small,), np.inf
+# %% [markdown]
+# There are XYZ, and Z3 stands for $x$.
+# %%
+x = (XY, "small", INF)
+""")
+    text, code, _ = problem_sets.source("set").cells
+    assert re.fullmatch(r"There are XYZ, and \([12],\) stands for \$x\$\.", text.source)
+    assert code.source == 'x = (np.array([[0.5, 0.3333333333]]), "small", np.inf)'
+    assert len({problem_sets.source(f"set-{i}").cells[0].source for i in range(9)}) == 2
+
+
+def test_the_command_makes_variants_beside_the_sets(here, monkeypatch, capsys):
+    monkeypatch.setattr(problem_sets, "ROOT", here)
+    monkeypatch.setattr(problem_sets, "sets", lambda: SETS[:1])
+    (here / SETS[0]).mkdir()
+    assert problem_sets.main(["--release", "--variant", "b_2"]) == 0
+    assert {path.name for path in here.iterdir()} == {SETS[0], f"{SETS[0]}-b_2"}
+    assert f"{SETS[0]}-b_2.ipynb" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        problem_sets.main(["--variant", "../b"])

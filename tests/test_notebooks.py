@@ -154,3 +154,47 @@ def test_tests_that_the_table_names_exist():
 @every_notebook
 def test_prose_names_no_test(path):
     assert not re.findall(r"\btest_\w+", "\n".join(cell.source for cell in cells(path, "markdown")))
+
+
+# --- Letters: the tables of the page Conventions hold each letter of a chapter's formulas ------------------------
+
+GREEK = ("alpha|beta|gamma|delta|varepsilon|epsilon|zeta|eta|theta|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|phi|varphi|"
+         "chi|psi|omega|ell|Gamma|Delta|Theta|Lambda|Xi|Pi|Sigma|Phi|Psi|Omega")
+ACCENTED = re.compile(r"\\(hat|tilde|bar|dot|mathcal|mathbb|mathbf)(?![a-z])\s*"
+                      rf"\{{?(\\(?:{GREEK})(?![a-z])|[A-Za-z])\}}?")
+NAMES = re.compile(r"\\(text|operatorname|mathrm|begin|end)\*?\s*\{[^{}]*\}|\{?\\rm\s+[a-z]+\}?")
+STANDARD = {"e", "d", "I", "O", "o", "F", r"\pi", r"\mathcal N", r"\mathbf 1", r"\mathbb 1",
+            *(rf"\mathbb {letter}" for letter in "RNEP")}
+
+
+def letters(text):
+    """Return the letters in the formulas of a Markdown text, each with its accent; dots are derivatives by time."""
+    found = set()
+    for display, inline in re.findall(r"\$\$(.+?)\$\$|\$([^$]+)\$", re.sub(r"`[^`$]*`", "", text), re.DOTALL):
+        formula = NAMES.sub(" ", display or inline)
+        for accent, letter in ACCENTED.findall(formula):
+            found.add(letter if accent == "dot" else rf"\{accent} {letter}")
+        formula = ACCENTED.sub(" ", formula)
+        found |= {rf"\{name}" for name in re.findall(rf"\\({GREEK})(?![a-zA-Z])", formula)}
+        found |= set(re.findall("[A-Za-z]", re.sub(r"\\[a-zA-Z]+", " ", formula)))
+    return found
+
+
+def tables():
+    """Return the letters of the table Symbols, and for each chapter the first column of its table."""
+    page = notebooks.ROOT / "book" / "appendix-conventions.ipynb"
+    conventions = "\n".join(cell.source for cell in cells(page, "markdown"))
+    symbols = letters(conventions.partition("## Symbols")[2].partition("Three tangent kernels")[0])
+    chapters = re.findall(r"::::\{dropdown\} (\d+)\.[^\n]*\n(.*?)::::", conventions, re.DOTALL)
+    return symbols, {int(number): re.findall(r"^\| (\$.*?\$) \|", table, re.MULTILINE) for number, table in chapters}
+
+
+@every_chapter
+def test_each_letter_is_in_the_tables_once(path):
+    symbols, rows = tables()
+    rows = rows[int(path.name[:2])]
+    assert len(rows) == len(set(rows))
+    used = set().union(*(letters(cell.source) for cell in cells(path, "markdown")))
+    listed = set().union(*map(letters, rows))
+    assert not used - listed - symbols - STANDARD, "not in the tables"
+    assert not listed - used, "in the table of the chapter only"

@@ -14,6 +14,7 @@ import dask
 import dask.array as da
 import numpy as np
 import scipy.linalg
+from distributed import futures_of, wait
 from scipy.sparse.linalg import LinearOperator, cg
 
 from . import _validate
@@ -104,6 +105,8 @@ def kernel_ridge(kernel, y, cross, *, ridge, rank=None, rng=None, tolerance=1e-4
         if hold and rank is not None:
             held = dask.persist(*[part for _, _, part in upper])
             upper = [(i, j, part) for (i, j, _), part in zip(upper, held)]
+            if futures := futures_of(held):  # on a cluster, which computes them in the background
+                wait(futures)
             tell(f"kernel: {len(upper)} blocks held")
         b = y.reshape(n, -1)
         size = np.linalg.norm(b, axis=0)

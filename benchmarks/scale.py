@@ -137,7 +137,7 @@ def main(largest):
             with part.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
                 writer.writeheader()
-                writer.writerows([*old, row])
+                writer.writerows(sorted([*old, row], key=lambda row: (int(row["n"]), [*SETUPS].index(row["setup"]))))
             os.replace(part, TABLE)
 
 

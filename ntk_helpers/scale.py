@@ -7,7 +7,6 @@ or on the cluster that a ``distributed.Client`` is connected to, which computes 
 
 import os
 import warnings
-from pathlib import Path
 from typing import NamedTuple
 
 import dask
@@ -29,7 +28,7 @@ class Ridge(NamedTuple):
 
     prediction: np.ndarray  #: at the test points, (m,) or (m, k)
     coefficients: np.ndarray  #: of the training points, (n,) or (n, k)
-    residual: np.ndarray  #: of each right-hand side, relative to its norm, in double precision: a number, or (k,)
+    residual: np.ndarray  #: of each right-hand side, relative to its norm: a number, or (k,)
     iterations: int  #: of conjugate gradients, 0 by Cholesky
 
 
@@ -42,20 +41,24 @@ def kernel(arch, x1, x2=None, *, which="ntk", dtype=np.float32, engine="numpy", 
     _validate.require(which in ("ntk", "nngp"), f"which must be 'ntk' or 'nngp'; got {which!r}")
     dtype, chunk = _validate.precision(dtype), _validate.integer("chunk", chunk)
     x1 = _validate.array("x1", x1)
-    x2, symmetric = (x1, True) if x2 is None else (_validate.array("x2", x2, columns=x1.shape[1]), False)
-    for x in (x1, x2):
-        arch.kernels(x[:1], x[:1], dtype=dtype, engine=engine)  # refuses now what no block would accept
-    rows, columns = ([dask.delayed(x[start:start + chunk].astype(dtype, copy=False), traverse=False)
-                      for start in range(0, len(x), chunk)] for x in (x1, x2))
-    block, blocks = dask.delayed(_block), np.empty((len(rows), len(columns)), object)
-    for i, j in np.ndindex(blocks.shape):
+    symmetric, x2 = x2 is None, x1 if x2 is None else _validate.array("x2", x2, columns=x1.shape[1])
+    arch.kernels(x1[:1], x2[:1], dtype=dtype, engine=engine)  # refuses now what no block would accept
+    rows, columns = ([x[i:i + chunk].astype(dtype, copy=False) for i in range(0, len(x), chunk)] for x in (x1, x2))
+    handed, block = [[dask.delayed(part) for part in parts] for parts in (rows, columns)], dask.delayed(_block)
+    blocks = [[None] * len(columns) for _ in rows]
+    for i, j in np.ndindex(len(rows), len(columns)):
         if symmetric and i > j:
-            blocks[i, j] = blocks[j, i].T
-            continue
-        shape = [min(chunk, len(x) - k * chunk) for x, k in ((x1, i), (x2, j))]
-        other = None if symmetric and i == j else columns[j]
-        blocks[i, j] = da.from_delayed(block(arch, rows[i], other, which, dtype, engine), shape, dtype)
-    return da.block(blocks.tolist())
+            blocks[i][j] = blocks[j][i].T
+        else:
+            one = block(arch, handed[0][i], None if symmetric and i == j else handed[1][j], which, dtype, engine)
+            blocks[i][j] = da.from_delayed(one, (len(rows[i]), len(columns[j])), dtype)
+    return da.block(blocks)
+
+
+def _block(arch, x1, x2, which, dtype, engine):
+    out = np.empty((len(x1), len(x1 if x2 is None else x2)), dtype)
+    arch.kernels(x1, x2, dtype=dtype, engine=engine, out=(out, None) if which == "nngp" else (None, out))
+    return out
 
 
 def save(path, arch, x1, x2=None, *, dtype=np.float32, **options):
@@ -63,11 +66,10 @@ def save(path, arch, x1, x2=None, *, dtype=np.float32, **options):
 
     The file has that name once it is complete. ``options`` are those of ``arch.kernels``.
     """
-    shape, part = (len(x1), len(x1 if x2 is None else x2)), Path(f"{path}.part")
-    out = np.lib.format.open_memmap(part, "w+", _validate.precision(dtype), shape)
+    out = np.lib.format.open_memmap(f"{path}.part", "w+", dtype, (len(x1), len(x1 if x2 is None else x2)))
     arch.kernels(x1, x2, dtype=dtype, out=(None, out), **options)
     out.flush()
-    os.replace(part, path)
+    os.replace(f"{path}.part", path)
     return np.load(path, mmap_mode="r")
 
 
@@ -77,45 +79,45 @@ def kernel_ridge(kernel, y, cross, *, ridge, rank=None, rng=None, tolerance=1e-4
 
     ``kernel`` (n, n), symmetric, and ``cross`` (m, n) are Dask arrays. Conjugate gradients solve
     :math:`(K+\rho I)c=y` for all k targets at once: a pass over the blocks on and above the diagonal serves them all.
-    The residuals are brought below ``tolerance`` times the norms of the targets, or a RuntimeWarning says that ``most``
-    iterations were not enough. The preconditioner, from ``rank`` random vectors that ``rng`` draws, is that of
-    Frangella, Tropp and Udell, *Randomized Nyström preconditioning*, SIMAX 2023; ``rank`` 0 is none. By default it is
-    1000, and up to :data:`CHOLESKY` rows there is a Cholesky decomposition instead.
+    Residuals end below ``tolerance`` times the norms of the targets, or a RuntimeWarning says that ``most`` iterations
+    were not enough. The preconditioner, from ``rank`` random vectors that ``rng`` draws, is that of Frangella, Tropp
+    and Udell, *Randomized Nyström preconditioning*, SIMAX 2023; ``rank`` 0 is none. By default it is 1000, and up to
+    :data:`CHOLESKY` rows there is a Cholesky decomposition instead.
 
     The blocks used, half of the kernel, are held where they were computed, or else (``hold=False``) made anew in each
     pass. ``progress`` is called with a line of text, so it may be ``print``. A file ``checkpoint`` (.npy) keeps the
     coefficients from iteration to iteration: the same call, after an interruption, goes on from there.
     """
-    n, (ridge, tolerance) = kernel.shape[0], (_validate.number(name, value, above=0) for name, value in (
-        ("ridge", ridge), ("tolerance", tolerance)))
+    n, tell = len(kernel), progress or (lambda text: None)
+    ridge, tolerance = (_validate.number(*pair, above=0) for pair in (("ridge", ridge), ("tolerance", tolerance)))
     _validate.require(kernel.shape == (n, n) and kernel.chunks[0] == kernel.chunks[1], (
         f"kernel must be square, with equal chunks in both directions; got shape {kernel.shape}"))
     _validate.require(cross.ndim == 2 and cross.shape[1] == n, f"cross must have {n} columns; got shape {cross.shape}")
-    _validate.require(progress is None or callable(progress), f"progress must be callable; got {progress!r}")
+    _validate.require(callable(tell), f"progress must be callable; got {progress!r}")
     y, most = _validate.array("y", y, ndim=(1, 2), rows=n).astype(float), _validate.integer("most", most)
-    if rank is None:
-        rank = None if n <= CHOLESKY else 1000
-    elif _validate.integer("rank", rank, at_least=0):
-        _validate.require(rank < n, f"rank must be below the {n} rows of the kernel; got {rank}")
+    rank = (None if n <= CHOLESKY else 1000) if rank is None else _validate.integer("rank", rank, at_least=0)
+    _validate.require((rank or 0) < n, f"rank must be below the {n} rows of the kernel; got {rank}")
     if rank:
         _validate.generator("rng", rng)
-    tell = progress or (lambda text: None)
-    with _blas().limit(limits=1, user_api="blas"):  # the blocks are done in parallel instead
-        upper = [(i, j, part) for (i, j), part in np.ndenumerate(kernel.to_delayed()) if i <= j]
-        if hold and rank is not None:
-            held = dask.persist(*[part for _, _, part in upper])
-            upper = [(i, j, part) for (i, j, _), part in zip(upper, held)]
-            if futures := futures_of(held):  # on a cluster, which computes them in the background
-                wait(futures)
-            tell(f"kernel: {len(upper)} blocks held")
-        b = y.reshape(n, -1)
-        size = np.linalg.norm(b, axis=0)
-        b = b / (size := np.where(size > 0, size, 1))
+    b = y.reshape(n, -1)
+    size = np.where(b.any(axis=0), np.linalg.norm(b, axis=0), 1)
+    b, iterations = b / size, 0
+    with _blas().limit(limits=1, user_api="blas"):  # blocks are done in parallel instead
+        upper = [(i, j, block) for (i, j), block in np.ndenumerate(kernel.to_delayed()) if i <= j]
         if rank is None:
-            c, iterations = _cholesky(kernel, b, ridge), 0
+            matrix = kernel.compute().astype(float) + ridge * np.eye(n)
+            try:
+                c = scipy.linalg.solve(matrix, b, assume_a="pos", overwrite_a=True)
+            except np.linalg.LinAlgError:
+                raise ValueError(f"kernel plus ridge must be positive definite; got ridge {ridge:g}") from None
         else:
-            c, iterations = _conjugate_gradients(
-                upper, kernel, b, ridge, rank, rng, tolerance, most, checkpoint, tell)
+            if hold:
+                held = dask.persist(*[block for *_, block in upper])
+                if futures := futures_of(held):  # on a cluster, which computes them in the background
+                    wait(futures)
+                upper = [(i, j, block) for (i, j, _), block in zip(upper, held)]
+                tell(f"kernel: {len(upper)} blocks held")
+            c, iterations = _iterate(upper, kernel, b, ridge, rank, rng, tolerance, most, checkpoint, tell)
         residual = np.linalg.norm(b - _apply(upper, kernel, c) - ridge * c, axis=0)
         tell(f"relative residual {residual.max():.2g} after {iterations} iterations")
         if residual.max() > 1.01 * tolerance:  # a little more may be rounding
@@ -126,24 +128,9 @@ def kernel_ridge(kernel, y, cross, *, ridge, rank=None, rng=None, tolerance=1e-4
     return Ridge(prediction, c, residual.reshape(y.shape[1:])[()], iterations)
 
 
-def _block(arch, x1, x2, which, dtype, engine):
-    out = np.empty((len(x1), len(x1 if x2 is None else x2)), dtype)
-    arch.kernels(x1, x2, dtype=dtype, engine=engine, out=(out, None) if which == "nngp" else (None, out))
-    return out
-
-
-def _cholesky(kernel, b, ridge):
-    matrix = kernel.compute().astype(float)
-    matrix[np.diag_indices_from(matrix)] += ridge
-    try:
-        return scipy.linalg.solve(matrix, b, assume_a="pos", overwrite_a=True)
-    except np.linalg.LinAlgError:
-        raise ValueError(f"kernel plus ridge must be positive definite; it is not with ridge {ridge:g}") from None
-
-
 @dask.delayed(nout=2, traverse=False)
 def _products(block, right, left):
-    # Sums in the precision of the vectors: in single precision residuals would not fall below a thousandth.
+    # Sums in the precision of the vectors: in single precision residuals would not fall far enough.
     block = block.astype(right.dtype, copy=False)
     return block @ right, None if left is None else block.T @ left
 
@@ -153,24 +140,23 @@ def _apply(upper, kernel, v):
     v = da.asarray(v).rechunk((kernel.chunks[0], -1)).to_delayed().ravel()
     sums = [[] for _ in v]
     for i, j, block in upper:
-        one, two = _products(block, v[j], v[i] if i != j else None)
+        one, other = _products(block, v[j], None if i == j else v[i])
         sums[i].append(one)
         if i != j:
-            sums[j].append(two)
+            sums[j].append(other)
     return np.concatenate(dask.compute(*[dask.delayed(sum)(parts) for parts in sums]))
 
 
-def _conjugate_gradients(upper, kernel, b, ridge, rank, rng, tolerance, most, checkpoint, tell):
+def _iterate(upper, kernel, b, ridge, rank, rng, tolerance, most, checkpoint, tell):
     """Solve for all columns of b, of norm 1, as one stacked vector: the blocks on its diagonal are all the same."""
     iterations, weights, vectors = 0, np.zeros(0), np.zeros((len(b), 0))
     if rank:
         values, vectors = _nystrom(upper, kernel, rank, rng)
         weights = (values[0] + ridge) / (values + ridge) - 1
-        tell(f"preconditioner: rank {rank}, eigenvalues {values[-1]:.3g} to {values[0]:.3g}")
+        tell(f"preconditioner: rank {rank}, eigenvalues {values[0]:.3g} to {values[-1]:.3g}")
 
     def matrix(v):
-        v = v.reshape(b.shape)
-        return (_apply(upper, kernel, v) + ridge * v).ravel()
+        return (_apply(upper, kernel, v.reshape(b.shape)) + ridge * v.reshape(b.shape)).ravel()
 
     def preconditioner(r):
         r = r.reshape(b.shape)
@@ -200,7 +186,8 @@ def _nystrom(upper, kernel, rank, rng):
     shift = np.finfo(kernel.dtype).eps * np.linalg.norm(image)  # makes up for rounding
     sketch = sketch.compute()
     image += shift * sketch
-    core = np.linalg.cholesky((lambda a: (a + a.T) / 2)((sketch.T @ image).astype(float)))
+    core = (sketch.T @ image).astype(float)
+    core = np.linalg.cholesky((core + core.T) / 2)
     factor = scipy.linalg.solve_triangular(core, image.T.astype(float), lower=True).T
     values, vectors = scipy.linalg.eigh(factor.T @ factor)
     return np.maximum(values - shift, 0), factor @ (vectors / np.sqrt(values))

@@ -65,6 +65,12 @@ def test_blocks_are_lazy_and_only_those_above_the_diagonal_are_made(monkeypatch)
     assert len(calls) == 1 + 10
 
 
+def test_blocks_are_made_in_other_processes_too():
+    wanted = ARCH.kernels(X, dtype=np.float32).ntk
+    got = scale.kernel(ARCH, X, chunk=115).compute(scheduler="processes", num_workers=2)
+    np.testing.assert_allclose(got, wanted, rtol=2e-5)
+
+
 def test_the_core_needs_no_dask():
     code = "import sys, numpy as np, ntk_helpers as h; h.mlp(1, h.relu).kernels(np.eye(3)); " \
            "sys.exit('dask' in sys.modules)"
@@ -199,6 +205,7 @@ KERNEL, CROSS = blocks()
     (lambda: solve(tolerance=-1), "tolerance must be above 0; got -1"),
     (lambda: solve(most=0), "most must be at least 1; got 0"),
     (lambda: solve(rank=-1), "rank must be at least 0; got -1"),
+    (lambda: solve(rank=1.5), "rank must be an integer; got 1.5"),
     (lambda: solve(rank=230), "rank must be below the 230 rows of the kernel; got 230"),
     (lambda: solve(rng=0), "rng must be a numpy.random.Generator"),
     (lambda: solve(y=Y[:9]), r"y must have 230 rows; got shape \(9, 4\)"),

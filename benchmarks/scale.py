@@ -2,7 +2,7 @@
 
 Each row is a process of its own, and is written once it is complete. An interrupted run goes on where it was: rows that
 are there are not done again, nor are iterations. The rows of Neural Tangents, its kernel alone, need the environment
-that run.py makes.
+that run.py makes. Peak memory is read as Linux gives it.
 """
 import csv
 import json

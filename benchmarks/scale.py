@@ -23,7 +23,7 @@ PEER = HERE.parent / "_build" / "bench-venv" / ("Scripts/python.exe" if os.name 
 SIZES, TEST = (1000, 2000, 4000, 8000, 16_000, 30_000, 60_000), 5000
 PEER_BYTES = 12 * 10**9  #: of memory that the peer may take
 FIELDS = ("n", "setup", "kernel_s", "solve_s", "peak_gb", "iterations", "residual", "test_error", "apart", "machine",
-          "versions", "date")
+          "versions", "date", "resumed")
 SETUPS = {"Cholesky": 8000, "one process": 60_000, "two workers": 60_000, "Neural Tangents": 60_000}  # up to n
 
 
@@ -64,6 +64,7 @@ def ours(n, setup):
 
     kernel, cross = scale.kernel(arch, x), scale.kernel(arch, task["x_test"], x)
     checkpoint = WORK / f"{n}-{setup}-coefficients.npy"
+    resumed = "yes" if checkpoint.exists() else ""  # seconds and iterations are then those of the last part
     result = scale.kernel_ridge(kernel, y, cross, ridge=0.01, rank=None if setup == "Cholesky" else min(1000, n // 8),
                                 rng=np.random.default_rng(0), checkpoint=checkpoint, progress=tell)
     seconds = time.perf_counter() - start
@@ -81,7 +82,7 @@ def ours(n, setup):
     held = marks.get("kernel", 0)
     row = {"kernel_s": held, "solve_s": seconds - held, "peak_gb": peak * 1024 / 1e9}
     return {name: f"{value:.2f}" for name, value in row.items()} | {
-        "iterations": result.iterations, "residual": f"{result.residual.max():.1e}", "apart": apart,
+        "iterations": result.iterations, "resumed": resumed, "residual": f"{result.residual.max():.1e}", "apart": apart,
         "test_error": f"{(result.prediction.argmax(axis=1) != task['labels_test']).mean():.4f}",
         "versions": " ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "dask"))}
 

@@ -82,7 +82,7 @@ def kernel_ridge(kernel, y, cross, *, ridge, rank=None, rng=None, tolerance=1e-4
     Residuals end below ``tolerance`` times the norms of the targets, or a RuntimeWarning says that ``most`` iterations
     were not enough. The preconditioner, from ``rank`` random vectors that ``rng`` draws, is that of Frangella, Tropp
     and Udell, *Randomized Nyström preconditioning*, SIMAX 2023; ``rank`` 0 is none. By default it is 1000, and up to
-    :data:`CHOLESKY` rows there is a Cholesky decomposition instead.
+    8,000 rows there is a Cholesky decomposition instead.
 
     The blocks used, half of the kernel, are held where they were computed, or else (``hold=False``) made anew in each
     pass. ``progress`` is called with a line of text, so it may be ``print``. A file ``checkpoint`` (.npy) keeps the

@@ -52,7 +52,7 @@ def ours(n, setup):
     arch = mlp(3, relu, 2**0.5, 0.1)
     x, y = task["x_train"][:n], task["y_train"][:n]
     if setup == "two workers":
-        cluster = LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, dashboard_address=None)
+        cluster = LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, dashboard_address=":0")
         client = Client(cluster)
         start = time.perf_counter()
     else:

@@ -176,7 +176,7 @@ def test_what_was_interrupted_goes_on(tmp_path):
 
 def test_two_processes_give_the_same_even_if_one_is_killed():
     wanted, killed = solve(tolerance=1e-4), []
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
         got = solve(tolerance=1e-4)
         np.testing.assert_allclose(got.prediction, wanted.prediction, rtol=0, atol=1e-10)
 

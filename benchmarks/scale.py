@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 TABLE, WORK = HERE / "scale.csv", HERE.parent / "_build" / "scale"
 PEER = HERE.parent / "_build" / "bench-venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 SIZES, TEST = (1000, 2000, 4000, 8000, 16_000, 30_000, 60_000), 5000
-PEER_BYTES = 12 * 10**9  #: of memory that the peer may take
+PEER_BYTES = 18 * 10**9  #: of address space that the peer may take
 FIELDS = ("n", "setup", "kernel_s", "solve_s", "peak_gb", "iterations", "residual", "test_error", "apart", "machine",
           "versions", "date", "resumed")
 SETUPS = {"Cholesky": 8000, "one process": 60_000, "two workers": 60_000, "Neural Tangents": 60_000}  # up to n

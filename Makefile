@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS
 
 VENV_PYTHON = .venv/bin/python
 
-.PHONY: help setup book pdf test slow lab assignments grade seeds portable bench refresh lock wheels clean
+.PHONY: help setup book pdf test slow lab assignments grade seeds portable bench scale refresh lock wheels clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,9 @@ portable: setup ## run the chapters as on an old processor: do they print the sa
 bench: setup ## compare kernels with Neural Tangents, in an environment of its own (ARGS=--avx2: without AVX-512)
 	@$(VENV_PYTHON) benchmarks/run.py $(ARGS)
 	@$(VENV_PYTHON) benchmarks/images.py
+
+scale: setup ## ridge regression of up to 60,000 examples, into benchmarks/scale.csv (goes on where it was)
+	@$(VENV_PYTHON) benchmarks/scale.py $(ARGS)
 
 refresh: setup ## execute the chapters and write their outputs back
 	@$(VENV_PYTHON) tools/notebooks.py refresh

@@ -1,5 +1,6 @@
-"""Real data that comes with an installed package: nothing is downloaded."""
+"""Data that come with an installed package, or are made by one: nothing is downloaded."""
 
+import random
 from typing import NamedTuple
 
 import numpy as np
@@ -43,4 +44,28 @@ def digits(rng, n_train, label_noise=0.0):
     flipped = rng.random(n_train) < _validate.number("label_noise", label_noise, at_least=0, at_most=1)
     train = np.where(flipped, (train + rng.integers(1, 10, n_train)) % 10, train)
     targets = np.eye(10) - 0.1
+    return Split(x[:n_train], targets[train], train, x[n_train:], targets[test], test)
+
+
+def mnist1d(rng, n_train, n_test):
+    """Make MNIST-1D: ten shapes, 40 points each, padded, shifted, sheared and blurred at random: a :class:`Split`.
+
+    By the generator of Greydanus and Kobak, *Scaling down deep learning with MNIST-1D*, ICML 2024, which draws from the
+    global generators of NumPy and Python; their states are put back. Inputs have mean 0 and standard deviation 1 over
+    all points of all examples; targets are one-hot minus 0.1.
+    """
+    from mnist1d.data import get_dataset_args, make_dataset
+
+    n_train, n_test = _validate.integer("n_train", n_train), _validate.integer("n_test", n_test)
+    settings = get_dataset_args()
+    settings.num_samples = -(-(n_train + n_test) // 10) * 10  # as many of each shape
+    settings.train_split, settings.seed = 1, int(_validate.generator("rng", rng).integers(2**32))
+    states = random.getstate(), np.random.get_state()
+    try:
+        made = make_dataset(settings)
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+    x, labels, targets = made["x"], made["y"], np.eye(10) - 0.1
+    (train, test), x = np.split(labels[:n_train + n_test], [n_train]), x[:n_train + n_test]
     return Split(x[:n_train], targets[train], train, x[n_train:], targets[test], test)

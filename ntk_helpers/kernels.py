@@ -1,7 +1,9 @@
 """Infinite-width kernels of an architecture: Gram matrices by tiles, and their diagonals."""
 
 import re
+from contextlib import nullcontext
 from functools import lru_cache
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from . import _pixels, _validate
 from ._pairs import Pairs, determinants
 
+TOO_LONG = "x1 and x2 must be short enough for two matrices to fit in memory; got {} and {} rows"
 ROWS, COLUMNS = 128, 256  #: of a tile: its four arrays stay in cache, and work outweighs calls
 
 
@@ -19,7 +22,7 @@ class Kernels(NamedTuple):
     ntk: np.ndarray  #: tangent kernel
 
 
-def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None, engine="numpy"):
+def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None, engine="numpy", out=None):
     r"""Return the infinite-width kernels of every row of ``x1`` with every row of ``x2``.
 
     .. math::
@@ -44,6 +47,9 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None, engine=
     The ``engine`` "numba" is several times as fast as "numpy", and differs by rounding: it compiles the layers, once,
     where all activations are made by two_slope (relu, leaky_relu, absolute) or are erf or sigmoid_like, which else a
     ValueError says. It needs Numba (``pip install ".[fast]"``), without which there is an ImportError.
+
+    A pair ``out`` of arrays (n1, n2) of this ``dtype`` is filled and returned instead of new ones, None in it is left
+    out: arrays in memory, mapped into it, or whatever has a shape, a dtype, and slices to assign to, one at a time.
     """
     from concurrent.futures import ThreadPoolExecutor  # here, to import the package sooner
 
@@ -51,16 +57,17 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None, engine=
     dtype, threads = _validate.precision(dtype), _validate.integer("threads", threads)
     _validate.require(progress is None or callable(progress),
                       f"progress must be callable as progress(done, of); got {progress!r}")
-    n1, n2 = (len(x) if hasattr(x, "__len__") and np.iterable(x) else 1 for x in (x1, x1 if symmetric else x2))
-    _validate.require(2 * n1 * n2 * dtype.itemsize <= 2**46,
-                      f"x1 and x2 must be short enough for two matrices to fit in memory; got {n1} and {n2} rows")
+    n1, n2 = (_rows(x) for x in (x1, x1 if symmetric else x2))
+    _validate.require(out is not None or 2 * n1 * n2 * dtype.itemsize <= 2**46, TOO_LONG.format(n1, n2))
     x1, exact = _inputs("x1", x1, dtype, layers)
     x2 = x1 if symmetric else _inputs("x2", x2, dtype, layers, x1.shape[1:])[0]
-    result = Kernels(np.empty((n1, n2), dtype), np.empty((n1, n2), dtype))
+    result = _new((n1, n2), dtype) if out is None else _out(out, (n1, n2), dtype)
     arrays = 4 if x1.ndim == 2 else 5
     rows, columns, cells = (ROWS, COLUMNS, 1) if x1.ndim == 2 else _pixels.extent(layers, x1.shape)
     square = symmetric and not _pixels.pooled(layers)  # what an entry with itself is, is known
     bands, width, spare = _split(n1, rows), _split(n2, columns)[0].stop, []
+    plain = all(isinstance(whole, np.ndarray) for whole in result if whole is not None)
+    turn = nullcontext() if plain else Lock()  # to assign to a part of a chunk is to read and write it all
 
     def fill(rows):
         scratch = spare.pop() if spare else np.empty((arrays, bands[0].stop * width * cells), dtype)
@@ -69,9 +76,12 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None, engine=
             known = [values[rows] for values in exact] if square and start == rows.start else None
             parts = (x.astype(dtype, copy=False) for x in (x1[rows], x2[columns]))
             for whole, part in zip(result, tile(layers, *parts, scratch, known, finish)):
-                whole[rows, columns] = part
-                if symmetric:
-                    whole[columns, rows] = part.T
+                if whole is None:
+                    continue
+                with turn:
+                    whole[rows, columns] = part
+                    if symmetric:
+                        whole[columns, rows] = part.T
         spare.append(scratch)
 
     with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
@@ -151,6 +161,29 @@ def _inputs(name, x, dtype, layers, shape=()):
         f"squared lengths {q.min():.3g} to {q.max():.3g} and tangent kernels {values.ntk.min():.3g} to "
         f"{values.ntk.max():.3g}. Rescale {name}, or weight_std"))
     return x, values
+
+
+def _rows(x):
+    """Return the number of rows before anything is computed: of an array of any kind, or of a list."""
+    return x.shape[0] if getattr(x, "shape", ()) else len(x) if isinstance(x, (list, tuple)) else 1
+
+
+def _new(shape, dtype):
+    try:
+        return Kernels(np.empty(shape, dtype), np.empty(shape, dtype))
+    except MemoryError:
+        raise ValueError(TOO_LONG.format(*shape)) from None
+
+
+def _out(pair, shape, dtype):
+    """Return the checked arrays to fill."""
+    _validate.require(isinstance(pair, (tuple, list)) and len(pair) == 2,
+                      f"out must be a pair (nngp, ntk) of arrays or None; got {type(pair).__name__}")
+    for part in pair:
+        got = getattr(part, "shape", None), getattr(part, "dtype", None)
+        _validate.require(part is None or got == (shape, dtype) and hasattr(part, "__setitem__"), (
+            f"out must have arrays of shape {shape} and dtype {dtype}; got shape {got[0]} and dtype {got[1]}"))
+    return Kernels(*pair)
 
 
 def _finish(layers, pairs):

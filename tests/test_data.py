@@ -1,7 +1,9 @@
+import random
+
 import numpy as np
 import pytest
 
-from ntk_helpers import digits
+from ntk_helpers import digits, mnist1d
 
 
 def test_digits_are_standardized_and_split():
@@ -25,7 +27,32 @@ def test_noise_changes_training_labels_only():
         np.testing.assert_allclose(np.sort(np.unique(y)), [-0.1, 0.9])
 
 
+def test_mnist1d_is_made_by_its_generator_and_leaves_the_global_ones_alone():
+    from mnist1d.data import get_dataset_args, make_dataset
+
+    random.seed(5)
+    np.random.seed(5)
+    wanted = random.random(), np.random.random()
+    random.seed(5)
+    np.random.seed(5)
+    task, again, other = (mnist1d(np.random.default_rng(seed), 53, 20) for seed in (1, 1, 2))
+    assert (random.random(), np.random.random()) == wanted
+    settings = get_dataset_args()
+    settings.num_samples, settings.train_split, settings.seed = 80, 1, int(np.random.default_rng(1).integers(2**32))
+    made = make_dataset(settings)
+    np.testing.assert_array_equal(np.concatenate([task.x_train, task.x_test]), made["x"][:73])
+    np.testing.assert_array_equal(np.concatenate([task.labels_train, task.labels_test]), made["y"][:73])
+    for got, same, different in zip(task, again, other):
+        np.testing.assert_array_equal(got, same)
+        assert got.shape == different.shape and (got != different).any()
+    for labels, y in ((task.labels_train, task.y_train), (task.labels_test, task.y_test)):
+        np.testing.assert_array_equal(y, np.eye(10)[labels] - 0.1)
+
+
 @pytest.mark.parametrize("call, message", [
+    (lambda rng: mnist1d(rng, 0, 9), "n_train must be at least 1; got 0"),
+    (lambda rng: mnist1d(rng, 9, 0.5), "n_test must be an integer; got 0.5"),
+    (lambda rng: mnist1d(0, 9, 9), r"rng must be a numpy.random.Generator"),
     (lambda rng: digits(rng, 0), "n_train must be at least 1; got 0"),
     (lambda rng: digits(rng, 1797), "n_train must leave a test example of the 1797; got 1797"),
     (lambda rng: digits(rng, 10.5), "n_train must be an integer; got 10.5"),

@@ -1,10 +1,12 @@
 import subprocess
 import sys
+import time
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -330,6 +332,35 @@ def test_arguments_are_not_modified_and_precision_is_on_request():
     np.testing.assert_array_equal(arch.kernels([[1, 2]]).nngp, arch.kernels([[1.0, 2.0]]).nngp)
 
 
+class Store:
+    """What can be assigned to in slices, and by one thread at a time."""
+
+    def __init__(self, shape, dtype):
+        self.held, self.shape, self.dtype, self.busy = np.full(shape, np.nan, dtype), shape, np.dtype(dtype), False
+
+    def __setitem__(self, where, values):
+        assert not self.busy
+        self.busy = True
+        self.held[where] = values
+        time.sleep(1e-5)
+        self.busy = False
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("x2", [None, np.random.default_rng(1).standard_normal((20, 5))], ids=["itself", "x2"])
+def test_given_arrays_are_filled(dtype, x2, tmp_path, small_tiles):
+    x = np.random.default_rng(0).standard_normal((50, 5))
+    wanted = ARCH.kernels(x, x2, dtype=dtype)
+    shape = wanted.ntk.shape
+    given = np.memmap(tmp_path / "nngp", dtype, "w+", shape=shape), np.empty(shape[::-1], dtype).T
+    result = ARCH.kernels(x, x2, dtype=dtype, threads=2, out=given)
+    assert isinstance(result, kernels.Kernels) and all(part is own for part, own in zip(result, given))
+    store = Store(shape, dtype)
+    assert ARCH.kernels(x, x2, dtype=dtype, threads=3, out=[None, store]).nngp is None
+    for got, part in zip((*given, store.held), (*wanted, wanted.ntk)):
+        np.testing.assert_array_equal(got, part)
+
+
 def test_residual_branches_may_be_off_or_flipped():
     x = np.random.default_rng(0).standard_normal((5, 3))
     plain, off = mlp(1, relu, 1.5, 0.1), resnet(3, relu, 0.0, 1.5, 0.1)
@@ -383,6 +414,12 @@ X = np.ones((4, 3))
     (lambda: ARCH.kernels(X * 1e20, dtype=np.float32), "x1 must have rows whose .* to 1e35 in float32"),
     (lambda: mlp(50, relu, 1e3).kernels(X), "x1 must have rows .* Rescale x1, or weight_std"),
     (lambda: ARCH.kernels(np.broadcast_to(np.ones(1), (2**33, 1))), "x1 and x2 must be short enough"),
+    (lambda: ARCH.kernels(scipy.sparse.eye(3).tocsr()), "x1 must be a dense array; got a sparse csr_.*toarray"),
+    (lambda: ARCH.diagonal(scipy.sparse.eye(3).tocsr()), "x must be a dense array; got a sparse csr_.*toarray"),
+    (lambda: ARCH.kernels(X, out=np.empty((4, 4))), r"out must be a pair \(nngp, ntk\) of arrays or None; got ndarray"),
+    (lambda: ARCH.kernels(X, out=(None, np.empty((4, 3)))), r"out must have arrays of shape \(4, 4\) and .* \(4, 3\)"),
+    (lambda: ARCH.kernels(X, out=(np.empty((4, 4), int), None)), "out must have .* dtype float64; got .* dtype int64"),
+    (lambda: ARCH.kernels(X, out=(None, 3)), "out must have arrays .* got shape None and dtype None"),
     (lambda: ARCH.diagonal(np.ones(3)), r"x must be 2-D; got shape \(3,\)"),
     (lambda: ARCH.diagonal([[np.nan]]), "x must be finite; got 1 entries"),
     (lambda: ARCH.diagonal(X * 1e200), "x must have rows whose squares"),
@@ -396,3 +433,12 @@ def test_kernels_need_no_scipy():
     code = "import sys, numpy as np, ntk_helpers.layers as l, ntk_helpers.activations as a; " \
            "l.mlp(1, a.erf).kernels(np.eye(3)); sys.exit('scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_result_that_finds_no_memory_is_refused(monkeypatch):
+    def empty(shape, dtype):
+        raise MemoryError
+
+    monkeypatch.setattr(kernels.np, "empty", empty)
+    with pytest.raises(ValueError, match="x1 and x2 must be short enough .* got 6 and 6 rows"):
+        ARCH.kernels(np.ones((6, 3)))

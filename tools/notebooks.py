@@ -82,7 +82,8 @@ def digest():
     package = [path for path in (ROOT / "ntk_helpers").rglob("*")  # with the data it bundles
                if path.is_file() and "__pycache__" not in path.parts]
     seed = os.environ.get("NTK_SEED", "0")
-    return hash_files([*package, ROOT / "requirements.txt"], sys.version_info[:2], seed)
+    tables = ROOT.glob("benchmarks/*.csv")
+    return hash_files([*package, *tables, ROOT / "requirements.txt"], sys.version_info[:2], seed)
 
 
 def cache_path():

@@ -75,7 +75,7 @@ def save(path, arch, x1, x2=None, *, dtype=np.float32, **options):
 
 def kernel_ridge(kernel, y, cross, *, ridge, rank=None, rng=None, tolerance=1e-4, most=1000, hold=True,
                  checkpoint=None, progress=None):
-    r"""Predict as :func:`ntk_helpers.dynamics.kernel_ridge`, without holding the kernels whole: a :class:`Ridge`.
+    r"""Predict as :func:`ntk_helpers.regression.kernel_ridge`, without holding the kernels whole: a :class:`Ridge`.
 
     ``kernel`` (n, n), symmetric, and ``cross`` (m, n) are Dask arrays. Conjugate gradients solve
     :math:`(K+\rho I)c=y` for all k targets at once: a pass over the blocks on and above the diagonal serves them all.

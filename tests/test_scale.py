@@ -11,7 +11,7 @@ import psutil
 import pytest
 from distributed import Client, LocalCluster
 
-from ntk_helpers import dynamics, erf, mlp, relu, scale
+from ntk_helpers import erf, mlp, regression, relu, scale
 
 ARCH = mlp(2, relu, 2**0.5, 0.1)
 RNG = np.random.default_rng(0)
@@ -21,7 +21,7 @@ RIDGE = 0.05
 
 
 def predictor(dtype=float):
-    return dynamics.kernel_ridge(ARCH.kernels(X, dtype=dtype).ntk, Y, ARCH.kernels(Z, X).ntk, ridge=RIDGE)
+    return regression.kernel_ridge(ARCH.kernels(X, dtype=dtype).ntk, Y, ARCH.kernels(Z, X).ntk, ridge=RIDGE)
 
 
 def blocks(dtype=float, **options):
@@ -141,7 +141,7 @@ def test_the_sketch_does_not_see_rounding():
     arch, y = mlp(1, erf, 1.0), x[:, 0] ** 2
     kernel = scale.kernel(arch, x, chunk=50)
     result = scale.kernel_ridge(kernel, y, kernel, ridge=1e-3, rank=100, rng=np.random.default_rng(0))
-    wanted = dynamics.kernel_ridge(arch.kernels(x).ntk, y, arch.kernels(x).ntk, ridge=1e-3)
+    wanted = regression.kernel_ridge(arch.kernels(x).ntk, y, arch.kernels(x).ntk, ridge=1e-3)
     np.testing.assert_allclose(result.prediction, wanted, rtol=0, atol=1e-3)
 
 

@@ -83,7 +83,7 @@ def kernel_gradient_descent(theta, y, learning_rate, steps, *, f0=None, cross=No
 
 
 def trained_ensemble(train, y, times=np.inf, cross=None, test=None, *, layers="all", jitter=0.0):
-    r"""Predict by infinitely wide networks, random at the start and trained by gradient flow: a :class:`ntk_helpers.regression.Prediction`.
+    r"""Predict by infinitely wide networks, random at the start, after gradient flow.
 
     .. math::
         \mu_t=P_t\,y,\qquad \Sigma_t=K(x,x')-P_tK(X,x')-K(x,X)P_t^\top+P_tK(X,X)P_t^\top,\qquad

@@ -1,5 +1,6 @@
 """The committed chapters: their form. That they run and print what they say is nbval's part."""
 
+import ast
 import re
 import symtable
 
@@ -154,6 +155,13 @@ def test_tests_that_the_table_names_exist():
 @every_notebook
 def test_prose_names_no_test(path):
     assert not re.findall(r"\btest_\w+", "\n".join(cell.source for cell in cells(path, "markdown")))
+
+
+@every_notebook
+def test_every_claim_has_a_rival(path):
+    calls = [node for cell in cells(path, "code") for node in ast.walk(ast.parse(cell.source))
+             if isinstance(node, ast.Call) and ast.unparse(node.func) == "claim"]
+    assert not [ast.unparse(call.args[0]) for call in calls if "rival" not in [word.arg for word in call.keywords]]
 
 
 # --- Letters: the tables of the page Conventions hold each letter of a chapter's formulas ------------------------

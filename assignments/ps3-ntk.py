@@ -295,7 +295,7 @@ _draws(scatter, X3, X4, [10], 20)
 # %% [markdown]
 # ## 5. Harmonics (3 points)
 #
-# For inputs spaced evenly on the unit circle, $\Theta(x,x')$ depends on the angle between them only: the matrix is
+# For inputs spaced evenly on a circle, $\Theta(x,x')$ depends on the angle between them only: the matrix is
 # circulant and symmetric, and $\cos j\gamma$ and $\sin j\gamma$, as vectors over the points, are eigenvectors. From
 # the first row alone, return for each frequency $j=0,1,\dots,\lfloor n/2\rfloor$ the eigenvalue *divided by $n$*, and
 # how many independent eigenvectors of this frequency there are. (What becomes of $\sin j\gamma$ at the ends?)

@@ -113,10 +113,10 @@ def test_brightspace(tmp_path):
 @pytest.mark.parametrize("wrapper", ["", "hand-ins/", "unzipped/hand-ins/"])
 def test_folders_around_all_others_and_what_systems_add(wrapper, tmp_path):
     found, aside = students(tmp_path, {
-        f"{wrapper}ada/ps.ipynb": "", f"{wrapper}bob/work/ps.ipynb": "", f"{wrapper}cy/.DS_Store": "",
+        f"{wrapper}ada/ps.ipynb": "", f"{wrapper}bob/homework/ps.ipynb": "", f"{wrapper}cy/.DS_Store": "",
         f"__MACOSX/{wrapper}ada/._ps.ipynb": "", f"{wrapper}ada/.ipynb_checkpoints/ps-checkpoint.ipynb": "",
         f"{wrapper}expected.json": "{}"})
-    assert found == {"ada": ("", ["ps.ipynb"]), "bob": ("", ["work/ps.ipynb"]), "cy": ("", [])}
+    assert found == {"ada": ("", ["ps.ipynb"]), "bob": ("", ["homework/ps.ipynb"]), "cy": ("", [])}
     assert aside == [part + "/" for part in wrapper.split("/")[:-1]] + ["expected.json"]
 
 
@@ -132,7 +132,7 @@ def test_what_lies_beside_a_folder_around_all_others(tmp_path):
 def test_one_student_is_no_wrapper(tmp_path):
     found, _ = students(tmp_path, {"ada/ps.ipynb": "", "ada/data/x.csv": ""})
     assert found == {"ada": ("", ["ps.ipynb", "data/x.csv"])}
-    assert list(students(tmp_path, {"ada/work/ps.ipynb": ""})[0]) == ["ada"]
+    assert list(students(tmp_path, {"ada/homework/ps.ipynb": ""})[0]) == ["ada"]
 
 
 def test_loose_files(tmp_path):

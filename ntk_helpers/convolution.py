@@ -101,7 +101,8 @@ class Flatten(Head):
 class GlobalAveragePool(Head):
     r"""The mean over pixels. At infinite width :math:`K=\frac1{P^2}\sum_{pp'}K_{pp'}`, at a cost of :math:`n^2P^2L`.
 
-    An architecture has kernels only if nothing but dense layers follows.
+    An architecture has kernels only if nothing but dense layers follows. Covariances of pixels may cancel in the mean:
+    the kernel's error is relative to the variances of pixels, the diagonal of :class:`Flatten`.
     """
 
     letter = "g"

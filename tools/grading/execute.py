@@ -61,7 +61,7 @@ def run(notebook, runtime, limits, sandboxed, why):
                 if time.monotonic() > end:
                     break
                 known, start = cell.id in ran, time.monotonic()
-                stopped, failed, alive = _cell(client, copy.deepcopy(cell) if known else cell, place, limits)
+                stopped, failed, alive = _cell(client, copy.deepcopy(cell) if known else cell, place)
                 if not known:
                     stopped = stopped and (why() or stopped)
                     ran[cell.id] = Ran(time.monotonic() - start, failed, stopped)
@@ -90,17 +90,18 @@ def _seconds(cell, ran, limits, end):
     return max(1, min(limits.cell // 5 if late else limits.cell, end - time.monotonic()))
 
 
-def _cell(client, cell, place, limits):
+def _cell(client, cell, place):
     """Run a cell; return why it was stopped, or "", whether it failed, and whether the kernel is of use still."""
-    reply = {}
+    reply, late = {}, f"stopped after {client.timeout_func(cell):.0f} s"
     client.on_cell_executed = lambda cell, cell_index, execute_reply: reply.update(execute_reply["content"])
     try:
         client.execute_cell(cell, place)
     except CellTimeoutError:
-        return f"stopped after {limits.cell} s", True, False
+        return late, True, False
     except DeadKernelError:
         return "ended its process", True, False
-    late = f"stopped after {limits.cell} s" if reply.get("ename") == "CellTimeoutError" else ""
+    if reply.get("ename") != "CellTimeoutError":
+        late = ""
     failed = [output for output in cell.outputs if output.output_type == "error"]
     if reply["status"] == "error" and not failed and not late:
         cell.outputs.append(nbformat.v4.new_output("error", ename=reply["ename"], evalue=reply["evalue"],

@@ -61,6 +61,8 @@ def claim(statement, measured, expected=None, *, within=None, at_most=None, at_l
     if not low <= measured <= high:
         raise AssertionError(f"✗ {line}; measured {measured!r}")  # rounding must not hide the difference
     print(f"✓ {line}")
+    _note(statement=statement, measured=shown if digits else None, wanted=wanted,
+          rival=None if rival is None else f"{float(rival):.{max(digits, 1)}g}")
 
 
 def verify(statement, error, at_most=1e-12):
@@ -75,6 +77,15 @@ def verify(statement, error, at_most=1e-12):
     if largest > at_most:
         raise AssertionError(f"✗ {statement}; the error is {largest:.3g} (at most {at_most:.4g})")
     print(f"= {statement}, up to rounding")
+    _note(statement=statement)
+
+
+def _note(**row):
+    """Add a line of JSON to the file ``NTK_LEDGER``, if that is set: the page of all claims is made of them."""
+    path = os.environ.get("NTK_LEDGER")
+    if path:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{json.dumps(row)}\n")
 
 
 def log_slope(x, y):

@@ -202,6 +202,23 @@ def test_stations_of_the_road_are_the_chapters(book):
         assert ("not written yet" in station.text) == (not written), f"chapter {number}"
 
 
+def test_the_page_of_claims_holds_what_the_cells_print(book):
+    listed = 0
+    for row in book["book/claims.html"].select("table.claims tbody tr"):
+        statement, measured, wanted, rival, _ = (cell.text.strip() for cell in row.select("td"))
+        page, anchor = row.a["href"].split("#")
+        lines = book[f"book/{page}"].find(id=anchor).select_one(".cell_output").text.splitlines()
+        if measured == "check":
+            assert f"= {statement}, {wanted}" in lines
+        else:
+            assert (f"✓ {statement}: {measured} ({wanted})" if measured else f"✓ {statement}: {wanted}") in lines
+            assert rival
+        listed += 1
+    printed = [line for soup in book.values() for cell in soup.select(".cell_output") for line in cell.text.splitlines()
+               if line.startswith("= ") or line.startswith("✓ ") and not line.endswith(": right")]
+    assert listed == len(printed) > 500
+
+
 def test_problem_sets_are_offered_without_answers_and_hidden_tests(built):
     offered = {path.name for path in (HTML / "_downloads").rglob("ps*")}
     assert offered == {f"{name}.{kind}" for name in problem_sets.sets() for kind in ("ipynb", "zip")}

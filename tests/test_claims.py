@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -126,3 +128,15 @@ def test_log_slope_finds_an_exponent():
 def test_log_slope_refuses_what_has_no_logarithm(x, y):
     with pytest.raises(ValueError, match="y must"):
         log_slope(x, y)
+
+
+def test_the_page_of_all_claims_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("NTK_LEDGER", str(tmp_path / "ledger"))
+    claim("a", 0.51234, 0.5, within=0.1, rival=1 / 3, digits=2)
+    claim("b", 1e-9, at_most=1e-8, rival=1, digits=0)
+    verify("c", 0)
+    with pytest.raises(AssertionError):
+        claim("d", 1, at_most=0)
+    assert [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()] == [
+        {"statement": "a", "measured": "0.51", "wanted": "expected 0.5 ± 0.1", "rival": "0.33"},
+        {"statement": "b", "measured": None, "wanted": "at most 1e-08", "rival": "1"}, {"statement": "c"}]

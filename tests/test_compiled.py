@@ -76,7 +76,7 @@ def test_no_angle_is_a_hard_one(activation, size):
 @pytest.mark.parametrize("arch", TILES, ids=["relu", "residual"])
 @pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-13), (np.float32, 3e-6)])
 def test_tiles_equal_the_whole(arch, dtype, tolerance):
-    x = np.random.default_rng(0).standard_normal((300, 64))
+    x = np.random.default_rng(0).standard_normal((500, 64))
     x[200], x[201] = x[2], 2 * x[2]
     result = arch.kernels(x, dtype=dtype, engine="numba")
     assert tests.close(result, arch.kernels(x), arch, x, x, tolerance)

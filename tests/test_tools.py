@@ -319,6 +319,28 @@ def test_seeds_names_the_seed_under_which_a_claim_fails(book, capsys):
     assert notebooks_of(book).main([*command, "1"]) == 0
 
 
+def test_seeds_notes_the_range_of_each_claim(book):
+    source = ("import json, os\n"
+              "number = str(9 + int(os.environ.get('NTK_SEED', 0)))\n"
+              "for row in ({'statement': 'a', 'measured': number, 'wanted': 'at most 20'},\n"
+              "            {'statement': 'b', 'measured': None, 'wanted': 'at most 1'}, {'statement': 'c'}):\n"
+              "    with open(os.environ['NTK_LEDGER'], 'a') as file:\n"
+              "        file.write(json.dumps(row) + '\\n')")
+    module, paths = notebooks_of(book), [chapter(book, name, f"{source}  # {name}") for name in ("01-one", "02-two")]
+    assert module.main(["seeds", str(paths[1]), "--count", "1"]) == 0
+    assert module.main(["seeds", str(paths[0]), "--count", "2"]) == 0
+    told = {"01-one": ("2", "10", "11"), "02-two": ("1", "10", "10")}
+    assert [tuple(row.values()) for row in module.seed_rows()] == [
+        (path.stem, module.code_hash(path), seeds, *row)
+        for path in paths for seeds, low, high in [told[path.stem]]
+        for row in (("1", low, high), ("2", "", ""), ("3", "", ""))]
+    assert module.main(["run"]) == 0
+    assert [(claim["cell"], claim["statement"]) for claim in module.claims(paths[0])] == [(1, "a"), (1, "b"), (1, "c")]
+    chapter(book, "01-one", "1 / 0")
+    assert module.main(["seeds", str(paths[0]), "--count", "1"]) == 1
+    assert {row["chapter"] for row in module.seed_rows()} == {"02-two"}
+
+
 @pytest.mark.parametrize(("committed", "code"), [("[]\n", 0), ("['X86_V3']\n", 1)], ids=["the same", "different"])
 def test_portable_compares_outputs_without_the_vector_code_of_this_processor(book, committed, code):
     for name in ("conftest.py", "pyproject.toml"):

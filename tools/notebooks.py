@@ -7,12 +7,15 @@
 """
 import argparse
 import asyncio
+import csv
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -23,6 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHES = ROOT / "_build" / ".jupyter_cache"
+SEEDS = ROOT / "book" / "seeds.csv"  # the range of each claim's number, written by `seeds`
 TIMEOUT = 300  # seconds for one cell
 JOBS = 2       # chapters executed at once
 
@@ -119,6 +123,7 @@ class Run:
         self.cancelled = False
         self.cells = self.done = 0         # code cells: all, executed
         self.seconds = self.cpu = 0.0
+        self.claims = []                   # what claim() and verify() tell, each with the number of its code cell
         self.notebook = self.error = None  # what came of it: one of the two
 
     def execute(self):
@@ -144,6 +149,8 @@ class Run:
             self.done = number
             with suppress(psutil.Error):
                 self.cpu = sum(self.kernel.cpu_times()[:4])  # its own and its children's, user and system
+            rows = ledger.read_text(encoding="utf-8").splitlines()[len(self.claims):]
+            self.claims += [{"cell": number, **json.loads(row)} for row in rows]
             warning = "".join(output.text for output in cell.outputs if output.get("name") == "stderr")
             if warning and execute_reply["content"]["status"] == "ok":
                 raise CellFailed(self, number, cell.source, f"output on stderr: {warning}")
@@ -157,6 +164,9 @@ class Run:
         if self.seed is not None:
             environment["NTK_SEED"] = str(self.seed)
         os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # it is this process that looks for the kernel
+        file, name = tempfile.mkstemp()
+        os.close(file)
+        ledger, environment["NTK_LEDGER"] = Path(name), name
         try:
             asyncio.run(client.async_execute(env=environment))
             self.notebook = notebook
@@ -170,6 +180,8 @@ class Run:
             else:
                 message, traceback = f"{type(error).__name__}: {error}", ""
             self.error = CellFailed(self, number, cell.source, message, traceback)
+        finally:
+            ledger.unlink()
         self.seconds = time.monotonic() - self.started
 
     def cancel(self):
@@ -312,7 +324,8 @@ def run_missing():
     print(f"Chapters to execute: {len(missing)} of {len(paths)}.", flush=True)
 
     def keep(run):
-        cache.cache_notebook_bundle(CacheBundleIn(run.notebook, str(run.path)), check_validity=False)
+        bundle = CacheBundleIn(run.notebook, str(run.path), data={"claims": run.claims})
+        cache.cache_notebook_bundle(bundle, check_validity=False)
 
     return execute_all([Run(path) for path in missing], keep)
 
@@ -327,10 +340,55 @@ def refresh(paths):
     return execute_all([Run(path, seed=0) for path in paths], keep)
 
 
+def claims(path):
+    """Return what the claims of a chapter in the cache told when it was executed, in order."""
+    import nbformat
+    from jupyter_cache import get_cache
+
+    record = get_cache(cache_path()).match_cache_notebook(nbformat.read(path, as_version=4))
+    return record.data["claims"]
+
+
+def code_hash(path):
+    """Return a short hash of a notebook's code."""
+    import nbformat
+
+    code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
+
+
 def seeds(paths, count):
-    """Execute notebooks under the seeds 1 to count; return the failures."""
+    """Execute notebooks under the seeds 1 to count and note the range of each claim's number; return the failures."""
     runs = [Run(path, seed) for path in paths for seed in range(1, count + 1)]
-    return execute_all(runs, stop=False)
+    failures = execute_all(runs, stop=False)
+    ours = {Path(path).stem for path in paths}
+    rows = [row for row in seed_rows() if row["chapter"] not in ours]
+    for path in sorted(paths):
+        same = [run.claims for run in runs if run.path == Path(path).resolve() and not run.error]
+        if len(same) < count:
+            continue
+        for number, one in enumerate(zip(*same, strict=True), 1):
+            values = sorted((claim["measured"] for claim in one if claim.get("measured")), key=size) or [""]
+            rows.append({"chapter": Path(path).stem, "code": code_hash(path), "seeds": count, "claim": number,
+                         "low": values[0], "high": values[-1]})
+    with SEEDS.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, ["chapter", "code", "seeds", "claim", "low", "high"], lineterminator="\n")
+        table.writeheader()
+        table.writerows(sorted(rows, key=lambda row: (row["chapter"], int(row["claim"]))))
+    return failures
+
+
+def seed_rows():
+    """Return the rows of the table of seeds."""
+    if not SEEDS.exists():
+        return []
+    with SEEDS.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def size(number):
+    """Return what a number that a claim prints is worth: "< 1e-8" is nothing."""
+    return 0.0 if number.startswith("<") else float(number)
 
 
 def portable(paths):

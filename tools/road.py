@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import formulas
+import ledger
 import light
 import notebooks
 import search
@@ -37,6 +38,7 @@ def setup(app):
     app.connect("html-page-context", describe)
     app.connect("build-finished", finish, priority=900)
     formulas.setup(app)
+    ledger.setup(app)
     search.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 

@@ -11,3 +11,25 @@ addEventListener("load", function () {
   }
   see("article pre, div.math, .cell_output > .output, .pst-scrollable-table-container");
 });
+
+// The page of all claims: a field that leaves those with some words.
+addEventListener("DOMContentLoaded", function () {
+  var rows = document.querySelectorAll("table.claims tbody tr");
+  if (!rows.length) { return; }
+  var field = document.createElement("input");
+  field.type = "search";
+  field.className = "claims-filter";
+  field.placeholder = "Words of a claim";
+  field.setAttribute("aria-label", "Show only claims with these words");
+  field.addEventListener("input", function () {
+    var words = field.value.toLowerCase().split(/\s+/);
+    rows.forEach(function (row) {
+      var text = row.textContent.toLowerCase();
+      row.hidden = !words.every(function (word) { return text.includes(word); });
+    });
+    document.querySelectorAll("section:has(> * table.claims, > table.claims)").forEach(function (section) {
+      section.hidden = section.matches("section section") && !section.querySelector("tbody tr:not([hidden])");
+    });
+  });
+  document.querySelector("section section").before(field);
+});

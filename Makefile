@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS
 
 VENV_PYTHON = .venv/bin/python
 
-.PHONY: help setup book pdf test slow lab assignments grade seeds portable bench scale refresh lock wheels clean
+.PHONY: help setup book pdf picture test slow lab assignments grade seeds portable bench scale refresh lock wheels clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,9 @@ book: setup ## execute the chapters and build the book into _build/html
 
 pdf: setup ## print the book into _build/road-to-ntk.pdf, with Chromium, Chrome or Edge
 	@$(VENV_PYTHON) tools/pdf.py
+
+picture: setup ## draw the picture of README.md anew, with Chromium, Chrome or Edge
+	@$(VENV_PYTHON) tools/picture.py
 
 test: setup ## run every test: package, notebooks, tools, built pages
 	@$(VENV_PYTHON) -m pytest

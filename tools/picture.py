@@ -1,0 +1,32 @@
+"""Make the picture of README.md, a figure of the built book as a browser shows it: python tools/picture.py"""
+import sys
+
+import chromium
+from playwright.sync_api import sync_playwright
+
+import book
+
+PICTURE = book.ROOT / "book" / "_static" / "double-descent.png"
+PAGE, FIGURE = "book/02-double-descent.html", "#fig-dd-digits .panels"
+
+
+def main():
+    """Make the picture; return the exit code."""
+    program = chromium.find()
+    if not program:
+        print("No Chromium, Chrome or Edge was found to draw with; set CHROMIUM to the path of one.", file=sys.stderr)
+        return 1
+    code = book.main()
+    if code:
+        return code
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=chromium.OPTIONS)
+        page = browser.new_page(viewport={"width": 1280, "height": 900}, device_scale_factor=2)
+        page.goto((book.HTML / PAGE).as_uri())
+        page.locator(FIGURE).screenshot(path=PICTURE)
+    print(f"Look at {PICTURE}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

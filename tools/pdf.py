@@ -19,8 +19,7 @@ from bs4 import BeautifulSoup
 import book
 
 PDF = notebooks.ROOT / "_build" / "road-to-ntk.pdf"
-REMOVED = ("script, .headerlink, details.hide, .copybtn, .footer-article, .prev-next-area, nav, "
-           "#searchbox, .road .pending")
+REMOVED = "script, .headerlink, details.hide, .copybtn, .footer-article, .prev-next-area, nav, #searchbox"
 
 STYLES = """
 header { height: 240mm; padding-top: 80mm; text-align: center; }

@@ -215,8 +215,7 @@ def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, 
         todo.append(student.Job(name, one, str(course), str(place), key_of, given, limits, sandboxed))
     earlier = sorted(set(before) - {one.student for one in found.submissions})
     if earlier:
-        print(f"Handed in with an earlier inbox, and kept: {len(earlier)} ({', '.join(map(names.shown, earlier[:5]))}"
-              f"{', …' if len(earlier) > 5 else ''}).")
+        print(f"Handed in with an earlier inbox, and kept: {_some(earlier, names)}.")
     for one in sorted(set(before) - {one.student for one in submissions}):
         place = folder / "students" / folder_of(one)  # of an earlier inbox: there may be new points by hand
         files = tuple(intake.File(*file) for file in before[one]["seen"])  # for pictures, if they are still there
@@ -242,8 +241,8 @@ def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, 
     results |= _run(kept, jobs, names)
     rows = marks.table(results, points, people, manual, rule)
     if unknown := marks.without_time(people, manual.late, rule):
-        print(f"Nothing tells whether {len(unknown)} of the hand-ins are late, and they count as in time. What tells: "
-              "--due, with Moodle's grading worksheet as --roster; or lines `late` in manual.csv.")
+        print(f"Late or not? Nothing tells, so they count as in time: {_some(unknown, names)}. What tells: --due, with "
+              "Moodle's grading worksheet as --roster; or lines `late` in manual.csv.")
     _write(name, folder, course, points, rows, results, names)
     if not names.anonymous:
         exports.write(folder, item or name, rows, people, sum(points.values()))
@@ -260,6 +259,10 @@ def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, 
     for warning in manual.warnings:
         print(warning, file=sys.stderr)
     return rows
+
+
+def _some(students, names):
+    return f"{len(students)} ({', '.join(map(names.shown, students[:5]))}{', …' if len(students) > 5 else ''})"
 
 
 def _about(one, roster, old):

@@ -111,7 +111,7 @@ def visit(browser, text, path):
         link.dispatch_event("click")
         link.dispatch_event("mouseover")
     tab.wait_for_timeout(300)
-    url = tab.url
+    url = tab.url.partition("#")[0]  # the page's own links lead to its answers
     tab.close()
     assert seen.pop(0) == url == path.as_uri()
     return seen

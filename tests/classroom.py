@@ -66,6 +66,19 @@ reaches("follows", lambda: os.listdir(own + "/folder"))
 print("SPY done")
 """
 
+# The kernel's answer to the cell that runs, sent by code in it.
+FORGE = """
+import sys
+def answer():
+    frame = sys._getframe()
+    while not {"stream", "ident", "parent"} <= frame.f_locals.keys():
+        frame = frame.f_back
+    own, kernel = frame.f_locals, get_ipython().kernel
+    told = {"status": "ok", "execution_count": 1, "user_expressions": {}, "payload": []}
+    kernel.session.send(own["stream"], "execute_reply", told, own["parent"], ident=own["ident"])
+    kernel.session.send(kernel.iopub_socket, "status", {"execution_state": "idle"}, own["parent"])
+"""
+
 STRIP_ASSERTS = """
 import ast
 class Strip(ast.NodeTransformer):
@@ -197,8 +210,12 @@ class Class:
                  "replaced: 'numpy.allclose'")
         self.add("helpers-patched", self.with_cell("import ntk_helpers.claims as c\nc.check = lambda *a, **k: None"),
                  "review", "replaced: 'ntk_helpers.claims.check'")
-        self.add("names-shadowed", self.with_cell("from math import *\nfloat = lambda x: 0.0\nsum = max = check = 1"),
+        self.add("names-shadowed", self.with_cell("from math import *\nfloat = lambda x: 0.0\nsum = max = check = 1\n"
+                                                  "isinstance = hasattr = tuple = set = str = lambda *a: True"),
                  "graded")
+        notebook = self.with_body("return answer()")
+        self.cell(notebook, self.q).source += FORGE
+        self.add("reply-forged", notebook, "review", f"its reply was forged.*{self.q}-check, {self.q}-hidden-1", q)
         wrong = self.with_body("return 1e3")
         wrong.cells.insert(1, nbformat.v4.new_code_cell(DROP_ASSERTS))
         self.add("asserts-dropped", wrong, "review", "replaced: .*IPython's cleanup_transforms", q)

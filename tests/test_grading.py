@@ -15,7 +15,7 @@ import nbformat
 import problem_sets
 import pytest
 from bs4 import BeautifulSoup
-from classroom import Class, _zip
+from classroom import FORGE, Class, _zip
 from grading import cells as grading_cells
 from grading import execute, intake, kernel, marks, page, sandbox, student, tables
 
@@ -256,3 +256,45 @@ def test_a_test_fails_by_an_error_and_by_nothing_else(tmp_path):
               for place, line in enumerate(ENDS)]
     ran = execute.run(nbformat.v4.new_notebook(cells=cells), str(tmp_path), sandbox.Limits(), False, str)
     assert {line: ran[f"t{place}"].failed for place, line in enumerate(ENDS)} == ENDS
+
+
+# --- Answers that act on the test that calls them -----------------------------------------------------------
+
+QUIET = """
+kernel = get_ipython().kernel
+first = kernel.do_execute
+async def fake(code, *args, **kwargs):
+    return await first(code if "canary" in code else "", *args, **kwargs)
+kernel.do_execute = fake
+"""
+LIES = """
+class Lies(list):
+    def __len__(self):
+        return 2
+    def __iter__(self):
+        return iter(())
+def answer():
+    return Lies()
+"""
+NAMES = "all any hasattr isinstance list tuple set str float len zip range abs print repr sorted type".split()
+SHADOWS = f"{' = '.join(NAMES)} = lambda *a, **k: True\ndef answer():\n    return [3.0, 1.0]"
+BUILTINS = f"import builtins\n_true = isinstance\nbuiltins.isinstance = lambda *a: _true(*a)\n{SHADOWS}"
+
+
+@pytest.mark.parametrize(("code", "failed", "told"), [
+    (FORGE, True, ""), (QUIET, False, "IPython's do_execute"), (LIES, True, ""), (SHADOWS, True, ""),
+    (BUILTINS, True, "'builtins.isinstance'"), ("print('canary: []')\nanswer = lambda: 1 / 0", True, ""),
+    (SHADOWS.replace("3.0, 1.0", "1.0, 2.0"), False, "")])
+def test_what_an_answer_does_to_its_test(code, failed, told, tmp_path):
+    """Forged replies, a kernel's method replaced, objects that lie, names of built-ins: no points, or it is told."""
+    about = {"grade": True, "solution": False, "points": 1}
+    test = f"import numpy as np\n{problem_sets.HELPERS['_near'].strip()}\n_near(answer(), [1.0, 2.0], 'answer')"
+    cells = [nbformat.v4.new_code_cell(code.strip(), id="q"),
+             nbformat.v4.new_code_cell(test, id="q-hidden-1", metadata={"nbgrader": about}),
+             nbformat.v4.new_code_cell(problem_sets.CANARY, id="integrity", metadata={"nbgrader": about})]
+    ran = execute.run(nbformat.v4.new_notebook(cells=cells), str(tmp_path), sandbox.Limits(cell=10), False, str)
+    assert not ran["q"].failed
+    assert ran["q-hidden-1"].failed == failed
+    assert (ran["q-hidden-1"].stopped == execute.FORGED) == (code == FORGE)
+    canary = cells[-1].outputs[-1].evalue
+    assert told in canary if told else canary == "canary: []"

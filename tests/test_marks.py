@@ -6,6 +6,7 @@ import os
 import random
 import re
 import tempfile
+import zipfile
 from datetime import datetime
 from pathlib import Path
 
@@ -220,6 +221,16 @@ def test_late_work(late, time, rule, entered, mark, shown, needs):
     assert row["total"] == 4 and row["submitted"] == time, "the mark without deduction stands beside"
 
 
+@pytest.mark.parametrize(("one", "entered", "rule", "unknown"), [
+    (about("ada"), {}, (DUE, 0, 10), True), (about("ada", platform="moodle"), {}, (None, 0, 10), True),
+    (about("ada", time="2026-03-02 00:10:00"), {}, (None, 0, 10), True),
+    (about("ada", time="2026-03-02 00:10:00"), {}, (DUE, 0, 10), False), (about("ada"), {}, (DUE,), False),
+    (about("ada"), {"ada": 0}, (DUE, 0, 10), False), (about("ada", late=True), {}, (DUE, 0, 10), False),
+    (about("ada", platform="canvas"), {}, (DUE, 0, 10), False)])
+def test_late_work_that_nothing_tells_is_named(one, entered, rule, unknown):
+    assert marks.without_time({"ada": one}, entered, marks.Rule(*rule)) == ["ada"] * unknown
+
+
 def test_the_rule_for_late_work_is_remembered(tmp_path, monkeypatch, capsys):
     seen = []
     monkeypatch.setattr(grade, "grade", lambda *_, rule, **__: seen.append(rule) or [])
@@ -269,6 +280,24 @@ def test_the_instructors_page_names_the_columns(tmp_path):
 def test_only_the_platform_that_the_files_came_from(tmp_path):
     graded(tmp_path, about("Ada_1", "1", "moodle"), about("plain"))
     assert [path.name for path in tmp_path.glob("*.csv")] == ["moodle.csv"]
+
+
+def test_feedback_as_moodle_takes_it(tmp_path):
+    """Folders as in its download: name, number, type and name of the plugin; only where the mark is decided."""
+    page = tmp_path / "page.html"
+    page.write_text("a page")
+    rows, people = graded(tmp_path, about("Zoë A_B_12", "12", "moodle"), about("Bob_13", "13", "moodle"),
+                          about("Cy_14", "14", "canvas"))
+    rows = [row | {"mark": ""} if row["student"] == "Bob_13" else row for row in rows]
+    exports.give_back(tmp_path, rows, people, lambda student: page)
+    with zipfile.ZipFile(tmp_path / "moodle-feedback.zip") as archive:
+        (name, content), = [(name, archive.read(name)) for name in archive.namelist()]
+    person, number, *plugin, rest = name.split("/")[0].split("_", 4)
+    assert (person, number, plugin, rest, content) == ("Zoë A B", "12", ["assignsubmission", "file"], "", b"a page")
+    submission, = intake.collect(tmp_path / "moodle-feedback.zip", "ps").submissions
+    assert (submission.id, submission.platform) == ("12", "moodle"), "known as Moodle's by the grader, too"
+    exports.give_back(tmp_path, [], people, lambda student: page)
+    assert not (tmp_path / "moodle-feedback.zip").exists()
 
 
 # As each platform exports them; the last line is of somebody who handed in nothing.
@@ -511,8 +540,12 @@ def test_one_student_again(classroom):
     assert classroom(handed)[1] == []
     rows, graded = classroom(handed | {"cy": ("new", "graded")}, only=["ADA"])
     assert graded == ["ada"] and sorted(rows) == ["ada", "bob"]
-    with pytest.raises(FileNotFoundError, match="does not hold all of: dora"):
-        classroom(handed, only=["dora"])
+    moodle = {"Ada Lovelace_4711_assignsubmission_file_": ("words", "graded"), "Bob_12_assignsubmission_file_":
+              ("others", "graded")}
+    assert classroom(moodle)[1] == ["Ada Lovelace_4711", "Bob_12"]
+    assert classroom(moodle, only=["Ada Lovelace"])[1] == ["Ada Lovelace_4711"], "without the platform's number"
+    with pytest.raises(FileNotFoundError, match="does not hold all of: dora \\(names are those of marks.csv\\)"):
+        classroom(handed, only=["bob", "dora"])
 
 
 def test_numbers_instead_of_names(classroom, capsys):

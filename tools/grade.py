@@ -192,10 +192,11 @@ def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, 
     names = marks.Names(folder, anonymous, {*before, *(one.student for one in found.submissions)})
     submissions = found.submissions
     if only:
-        wanted = {names.real(text) for text in only}
-        submissions = [one for one in submissions if one.student in wanted]
-        if len(submissions) < len(wanted):
-            raise FileNotFoundError(f"{inbox} does not hold all of: {', '.join(only)}")
+        wanted = {text: {one.student for one in submissions if one.student == names.real(text) or one.person == text}
+                  for text in only}
+        if absent := [text for text, who in wanted.items() if not who]:
+            raise FileNotFoundError(f"{inbox} does not hold all of: {', '.join(absent)} (names are those of marks.csv)")
+        submissions = [one for one in submissions if one.student in set().union(*wanted.values())]
         for one in submissions:
             (folder / "students" / folder_of(one.student) / "result.json").unlink(missing_ok=True)
     manual = marks.read_manual(folder / "manual.csv", points, names)
@@ -214,8 +215,7 @@ def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, 
         todo.append(student.Job(name, one, str(course), str(place), key_of, given, limits, sandboxed))
     earlier = sorted(set(before) - {one.student for one in found.submissions})
     if earlier:
-        print(f"Handed in with an earlier inbox, and kept: {len(earlier)} ({', '.join(map(names.shown, earlier[:5]))}"
-              f"{', …' if len(earlier) > 5 else ''}).")
+        print(f"Handed in with an earlier inbox, and kept: {_some(earlier, names)}.")
     for one in sorted(set(before) - {one.student for one in submissions}):
         place = folder / "students" / folder_of(one)  # of an earlier inbox: there may be new points by hand
         files = tuple(intake.File(*file) for file in before[one]["seen"])  # for pictures, if they are still there
@@ -240,9 +240,13 @@ def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, 
             manual.late.pop(one, None)
     results |= _run(kept, jobs, names)
     rows = marks.table(results, points, people, manual, rule)
+    if unknown := marks.without_time(people, manual.late, rule):
+        print(f"Late or not? Nothing tells, so they count as in time: {_some(unknown, names)}. What tells: --due, with "
+              "Moodle's grading worksheet as --roster; or lines `late` in manual.csv.")
     _write(name, folder, course, points, rows, results, names)
     if not names.anonymous:
         exports.write(folder, item or name, rows, people, sum(points.values()))
+        exports.give_back(folder, rows, people, lambda one: folder / "feedback" / f"{folder_of(one)}.html")
         if roster:
             unknown, absent = roster.fill(folder, rows, people)
             print(f"{roster.path.name}: {len(absent)} of the class handed in nothing.")
@@ -255,6 +259,10 @@ def grade(name, inbox, folder, limits=sandbox.Limits(), jobs=2, sandboxed=True, 
     for warning in manual.warnings:
         print(warning, file=sys.stderr)
     return rows
+
+
+def _some(students, names):
+    return f"{len(students)} ({', '.join(map(names.shown, students[:5]))}{', …' if len(students) > 5 else ''})"
 
 
 def _about(one, roster, old):
@@ -317,7 +325,7 @@ def _write(name, folder, course, points, rows, results, names):
         shutil.copy(folder / "students" / folder_of(one) / "feedback.html", feedback / f"{folder_of(shown)}.html")
     changes = marks.write_marks(folder, rows, names)
     if changes:
-        print(f"{len(changes)} rows of marks.csv are new or have changed: see {folder / 'changes.txt'}.")
+        print(f"Rows of marks.csv that are new or have changed: {len(changes)}; see {folder / 'changes.txt'}.")
     report.write(folder / "report.html", name, rows, points, list(results.values()))
     release = nbformat.read(course / "release" / name / f"{name}.ipynb", as_version=4)
     alike = similar.pairs({names.shown(one): result.get("answers", {}) for one, result in results.items()}, release)
@@ -382,8 +390,9 @@ def main(arguments=None):
         return 130
     counts = {status: sum(row["status"] == status for row in rows) for row in rows for status in (row["status"],)}
     print(", ".join(f"{count} {status}" for status, count in sorted(counts.items())))
-    print(f"Marks: {folder / 'marks.csv'}. To be graded or decided by hand: "
-          f"{sum(bool(row['needs-manual']) for row in rows)} students, in {folder / 'manual.csv'}.")
+    waiting = sum(bool(row["needs-manual"]) for row in rows)
+    print(f"Marks: {folder / 'marks.csv'}. To be graded or decided by hand: {waiting} students, in "
+          f"{folder / 'manual.csv'}{'; fill in points, then run the same command again' if waiting else ''}.")
     return 0
 
 

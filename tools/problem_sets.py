@@ -58,7 +58,8 @@ def _near(got, want, what, within=1e-4):  # of the largest number wanted
         return [one for numbers, _ in parts for one in numbers], (len(values), *(parts[0][1] if parts else ()))
 
     (got, shape), (want, wanted) = flat(got, float), flat(want, lambda one: one)
-    assert len(got) == len(want) == 1 or shape == wanted, f"{what}: the shape is {shape}, should be {wanted}"
+    fits = len(got) == len(want) and (len(want) == 1 or shape == wanted)
+    assert fits, f"{what}: the shape is {shape}, should be {wanted}"
     size = 0
     for one in want:
         size = one if one > size else -one if -one > size else size

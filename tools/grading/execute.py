@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import time
+from collections import Counter
 from typing import NamedTuple
 
 import nbformat
@@ -17,6 +18,7 @@ from .cells import question_of
 
 KERNELS = 8  # for one notebook
 NOT_RUN = "not run"
+FORGED = "answered twice (its reply was forged)"
 
 
 class Ran(NamedTuple):
@@ -54,14 +56,16 @@ def run(notebook, runtime, limits, sandboxed, why):
         os.mkdir(folder)
         client = _client(notebook, folder, limits, sandboxed, tests)
         client.timeout_func = lambda cell: _seconds(cell, ran, limits, end)
+        asked, replies = {}, Counter()
         with client.setup_kernel(cleanup_kc=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            _count_replies(client.kc.shell_channel, replies)
             for place, cell in todo:
                 if cell.id in out:
                     continue
                 if time.monotonic() > end:
                     break
                 known, start = cell.id in ran, time.monotonic()
-                stopped, failed, alive = _cell(client, copy.deepcopy(cell) if known else cell, place)
+                stopped, failed, alive = _cell(client, copy.deepcopy(cell) if known else cell, place, asked)
                 if not known:
                     stopped = stopped and (why() or stopped)
                     ran[cell.id] = Ran(time.monotonic() - start, failed, stopped)
@@ -71,6 +75,8 @@ def run(notebook, runtime, limits, sandboxed, why):
                     out.add(cell.id)
                 if not alive:
                     break
+        for name in (name for name, request in asked.items() if replies[request] > 1):
+            ran[name] = ran[name]._replace(failed=True, stopped=FORGED)
     for _, cell in todo:
         if cell.id not in ran:
             ran[cell.id] = Ran(0.0, True, NOT_RUN)
@@ -90,10 +96,30 @@ def _seconds(cell, ran, limits, end):
     return max(1, min(limits.cell // 5 if late else limits.cell, end - time.monotonic()))
 
 
-def _cell(client, cell, place):
-    """Run a cell; return why it was stopped, or "", whether it failed, and whether the kernel is of use still."""
+def _count_replies(channel, replies):
+    """Count what comes, by request: code in a cell can send a reply of its own, the kernel's still follows."""
+    get = channel.get_msg
+
+    async def counted(**options):
+        message = await get(**options)
+        replies[message["parent_header"].get("msg_id")] += 1
+        return message
+
+    channel.get_msg = counted
+
+
+def _cell(client, cell, place, asked):
+    """Run a cell; return why it was stopped, or "", whether it failed, and whether the kernel is of use still.
+
+    `asked` is told which request it was.
+    """
     reply, late = {}, f"stopped after {client.timeout_func(cell):.0f} s"
-    client.on_cell_executed = lambda cell, cell_index, execute_reply: reply.update(execute_reply["content"])
+
+    def answered(cell, cell_index, execute_reply):
+        reply.update(execute_reply["content"])
+        asked[cell.id] = execute_reply["parent_header"]["msg_id"]
+
+    client.on_cell_executed = answered
     try:
         client.execute_cell(cell, place)
     except CellTimeoutError:

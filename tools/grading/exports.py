@@ -2,6 +2,7 @@
 import csv
 import re
 import unicodedata
+import zipfile
 
 from . import tables
 
@@ -42,6 +43,21 @@ def write(folder, item, rows, people, most):
              csv.QUOTE_MINIMAL)):
         if name in platforms or not platforms:
             tables.write(folder / f"{name}.csv", columns, lines, encoding="utf-8", quoting=quoting)
+
+
+def give_back(folder, rows, people, page_of):
+    """Write moodle-feedback.zip: the pages of those whose mark is decided, in folders as Moodle's download has them."""
+    path, found = folder / "moodle-feedback.zip", []
+    for row in rows:
+        about = people[row["student"]]
+        if row["mark"] != "" and about["platform"] == "moodle" and about["id"].isdecimal():
+            place = f"{about['person'].replace('_', ' ')}_{about['id']}_assignsubmission_file_"
+            found.append((f"{place}/feedback.html", page_of(row["student"])))
+    path.unlink(missing_ok=True)
+    if found:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, page in found:
+                archive.writestr(zipfile.ZipInfo(name), page.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 class Roster:

@@ -15,6 +15,7 @@ TRUE_NAMES = "_true_names"
 REPLACED = set()  # of what follows
 SHELL = ("ast_transformers", "input_transformers_post", "input_transformer_manager", "compile", "run_cell",
          "run_cell_async", "run_ast_nodes", "run_code", "transform_cell", "transform_ast", "showtraceback")
+KERNEL = ("do_execute", "execute_request", "send_response", "shell_handlers")
 TRANSFORMERS = ("cleanup_transforms", "line_transforms", "token_transformers")
 
 
@@ -93,6 +94,7 @@ def guarded(kernel_class, tests):
             self.shell.ask_exit = lambda: None  # exit() ends the kernel, and with it the cells that follow
             self.places = [(self.shell, name) for name in SHELL]
             self.places += [(self.shell.input_transformer_manager, name) for name in TRANSFORMERS]
+            self.places += [(self, name) for name in KERNEL] + [(self.session, "send")]
             self.first = [_copy(getattr(*place)) for place in self.places]
 
         async def do_execute(self, code, *args, **kwargs):
@@ -114,7 +116,7 @@ def guarded(kernel_class, tests):
 
 
 def _copy(value):
-    return list(value) if isinstance(value, list) else value
+    return value.copy() if isinstance(value, (list, dict)) else value
 
 
 def quiet():

@@ -195,6 +195,13 @@ def days_late(about, entered, rule):
     return None if about["late"] else 0
 
 
+def without_time(people, entered, rule):
+    """Return of whom a penalty would have to know when they handed in, and nothing tells."""
+    return [student for student, about in people.items() if rule.percent and student not in entered
+            and not about["late"] and about["platform"] != "canvas"  # which says LATE, or nothing
+            and not (about["time"] and rule.due)]
+
+
 def table(results, points, people, manual, rule=Rule()):  # noqa: B008
     """Return one row for each student, as dictionaries; `mark` is empty until it is decided."""
     rows, most = [], sum(points.values())

@@ -109,7 +109,8 @@ def _table(result, manual, notebook):
     for question, points in got.items():
         by_hand = " by hand" if question in given else ""
         waits = question in result.get("manual_cells", ()) and not by_hand
-        rows += (f"<tr><td>{_escape(question)}</td><td>{'is read by a human' if waits else f'{points:g}{by_hand}'}</td>"
+        rows += (f'<tr><td><a href="#{_escape(question)}">{_escape(question)}</a></td>'
+                 f"<td>{'is read by a human' if waits else f'{points:g}{by_hand}'}</td>"
                  f"<td>{most.get(question, '')}</td></tr>")
     total = f"<tr><th>together</th><th>{sum(got.values()):g}</th><th>{sum(most.values()) or ''}</th></tr>"
     return f"<table><tr><th>question</th><th>points</th><th>of</th></tr>{rows}{total}</table>" if rows else ""
@@ -133,7 +134,8 @@ def _section(cell, result, manual, pictures):
         kind, label = "own", "A new cell of the student's"
     label = f'<span class="label">{_escape(label)}</span>' if label else ""
     comment = _comment(question, *manual[question]) if about.get("solution") and question in manual else ""
-    return f'<section class="{kind}">{label}{inner}{comment}</section>'
+    place = f' id="{_escape(question)}"' if kind == "answer" else ""
+    return f'<section class="{kind}"{place}>{label}{inner}{comment}</section>'
 
 
 def _comment(question, points, comment):

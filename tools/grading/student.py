@@ -126,7 +126,7 @@ def _grade(job, folder):
     doubts, notes = doubts + restored.doubts, notes + restored.notes
     for why in dict.fromkeys(one.stopped for one in ran.values() if one.stopped):
         names = ", ".join(name for name, one in ran.items() if one.stopped == why and name != "integrity")
-        (doubts if why == execute.NOT_RUN else notes).append(f"{why}: {names}")
+        (doubts if why in (execute.NOT_RUN, execute.FORGED) else notes).append(f"{why}: {names}")
     doubts += guesses(notebook, restored, {name for name, one in ran.items() if one.failed})
     told = [output.evalue for output in notebook.cells[-1].get("outputs", []) if output.output_type == "error"]
     canary = re.fullmatch(r"canary: \[(.*)\]", told[-1] if told else "")

@@ -181,7 +181,7 @@ _kept(pl_bounds, J3)
 # ## 3. A population with rare inputs (6 points)
 #
 # A population holds $N$ inputs, but not equally likely ones: a new example is input $p$ with probability $\pi_p$
-# (`weights`, of sum 1; some may be zero). So $\langle g,h\rangle=\sum_p\pi_p\,g(p)\,h(p)$, and the modes are functions
+# (`prob`, of sum 1; some may be zero). So $\langle g,h\rangle=\sum_p\pi_p\,g(p)\,h(p)$, and the modes are functions
 # with $\langle\psi_i,\psi_j\rangle=\mathbf 1\{i=j\}$ and $\langle\Theta(p,\cdot),\psi_i\rangle=\lambda_i\psi_i(p)$
 # wherever $\pi_p>0$. Return $\kappa$ and the risk that the theory predicts for regression on $n$ examples, from the
 # kernel matrix $\Theta$ of the population, $(N,N)$, and the target's values $y$, with ridge $\delta$ and noise of
@@ -193,10 +193,10 @@ _kept(pl_bounds, J3)
 # $n$ is smaller than the number of positive eigenvalues, or $\delta$ is positive.
 
 # %% answer="3-forecast"
-def forecast(theta, weights, y, n, ridge, noise_std):
+def forecast(theta, prob, y, n, ridge, noise_std):
     """Return (kappa, predicted risk)."""
     ### BEGIN SOLUTION
-    root = np.sqrt(weights)
+    root = np.sqrt(prob)
     values, vectors = np.linalg.eigh(root[:, None] * theta * root)
     values = np.maximum(values, 0)
     low, high = 0.0, (values.sum() + ridge) / n
@@ -211,17 +211,17 @@ def forecast(theta, weights, y, n, ridge, noise_std):
 
 # %% numbers
 # Without eigenvalues: the L are those of Θ diag(π) (Θ diag(π) + κ)⁻¹, and what is missed is κ (Θ diag(π) + κ)⁻¹ y.
-def smooth(theta, weights, kappa):
-    return theta * weights @ np.linalg.inv(theta * weights + kappa * np.eye(len(theta)))
+def smooth(theta, prob, kappa):
+    return theta * prob @ np.linalg.inv(theta * prob + kappa * np.eye(len(theta)))
 
-def solved(theta, weights, n, ridge):
-    return brentq(lambda kappa: np.trace(smooth(theta, weights, kappa)) + ridge / kappa - n, 1e-9, 1e4, xtol=1e-14)
+def solved(theta, prob, n, ridge):
+    return brentq(lambda kappa: np.trace(smooth(theta, prob, kappa)) + ridge / kappa - n, 1e-9, 1e4, xtol=1e-14)
 
-def predict(theta, weights, y, n, ridge, noise, kappa=None, power=2, squared=2, factor=True):
-    kappa = kappa or solved(theta, weights, n, ridge)
-    learned = smooth(theta, weights, kappa)
+def predict(theta, prob, y, n, ridge, noise, kappa=None, power=2, squared=2, factor=True):
+    kappa = kappa or solved(theta, prob, n, ridge)
+    learned = smooth(theta, prob, kappa)
     missed = y - learned @ y
-    part = (weights * missed * (missed if power == 2 else y)).sum()
+    part = (prob * missed * (missed if power == 2 else y)).sum()
     count = np.trace(learned @ learned) if squared == 2 else np.trace(learned)
     return (part + noise**2) * (n / (n - count) if factor else 1)
 
@@ -234,20 +234,20 @@ def likely(n):
             return parts / 50
 
 CASE = kernel(4), likely(4), halves(4), 2, 0.9, 0.7
-THETA, WEIGHTS, Y1, EXAMPLES, RIDGE, NOISE = CASE
+THETA, PROB, Y1, EXAMPLES, RIDGE, NOISE = CASE
 EVEN = np.full(4, 0.25)
 KAPPA, RISK = solved(*CASE[:2], *CASE[3:5]), predict(*CASE)
 HINTS_KAPPA = {
     "treats all inputs as equally likely": solved(THETA, EVEN, 2, RIDGE),
-    "belongs to the eigenvalues of Θ itself: the weights are missing": solved(THETA, 4 * EVEN, 2, RIDGE),
-    "lacks the ridge": solved(THETA, WEIGHTS, 2, 0),
-    "is that of a kernel divided by N: the weights do that already": solved(THETA / 4, WEIGHTS, 2, RIDGE),
+    "belongs to the eigenvalues of Θ itself: the probabilities are missing": solved(THETA, 4 * EVEN, 2, RIDGE),
+    "lacks the ridge": solved(THETA, PROB, 2, 0),
+    "is that of a kernel divided by N: the probabilities do that already": solved(THETA / 4, PROB, 2, RIDGE),
     "has the ridge without division by κ": brentq(
-        lambda kappa: np.trace(smooth(THETA, WEIGHTS, kappa)) + RIDGE - 2, 1e-9, 1e4),
-    "is large: weights enter by their root on each side": solved(THETA, WEIGHTS**0.5, 2, RIDGE),
-    "belongs to one example more": solved(THETA, WEIGHTS, 3, RIDGE),
-    "belongs to one example less": solved(THETA, WEIGHTS, 1, RIDGE),
-    "squares the weights": solved(THETA, WEIGHTS**2, 2, RIDGE),
+        lambda kappa: np.trace(smooth(THETA, PROB, kappa)) + RIDGE - 2, 1e-9, 1e4),
+    "has roots of the probabilities where they themselves belong": solved(THETA, PROB**0.5, 2, RIDGE),
+    "belongs to one example more": solved(THETA, PROB, 3, RIDGE),
+    "belongs to one example less": solved(THETA, PROB, 1, RIDGE),
+    "has squares of the probabilities where they themselves belong": solved(THETA, PROB**2, 2, RIDGE),
     "is the risk: return κ first": RISK,
 }
 HINTS_RISK = {
@@ -255,7 +255,7 @@ HINTS_RISK = {
     "lacks the noise": predict(*CASE[:-1], 0),
     "has the noise's standard deviation where its variance belongs": predict(*CASE[:-1], NOISE**0.5),
     "adds the noise outside of the bracket: it is multiplied, too": predict(*CASE[:-1], 0) + NOISE**2,
-    "is the noise's part alone": predict(THETA, WEIGHTS, 0 * Y1, *CASE[3:]),
+    "is the noise's part alone": predict(THETA, PROB, 0 * Y1, *CASE[3:]),
     "has 1 - L where its square belongs": predict(*CASE, power=1),
     "has L where its square belongs, in the factor": predict(*CASE, squared=1),
     "treats all inputs as equally likely": predict(THETA, EVEN, *CASE[2:]),
@@ -267,15 +267,15 @@ KAPPA2, RISK2 = solved(*CASE2[:2], 3, 0.0), predict(*CASE2)
 CASE3 = kernel(6), np.insert(likely(5), 2, 0), halves(6), 4, 1.3, 1.6
 KAPPA3, RISK3 = solved(*CASE3[:2], 4, 1.3), predict(*CASE3)
 # The rarest input of the first case and the same again, with half of its probability each: nothing changes.
-TWIN = np.r_[np.arange(4), WEIGHTS.argmin()]
-TWINS, SHARED, Y4 = THETA[np.ix_(TWIN, TWIN)], WEIGHTS[TWIN] / (1 + (TWIN == WEIGHTS.argmin())), Y1[TWIN]
-KAPPA4, RISK4 = solved(THETA, WEIGHTS, 3, 0.0), predict(*CASE[:3], 3, 0.0, 0.4)
+TWIN = np.r_[np.arange(4), PROB.argmin()]
+TWINS, SHARED, Y4 = THETA[np.ix_(TWIN, TWIN)], PROB[TWIN] / (1 + (TWIN == PROB.argmin())), Y1[TWIN]
+KAPPA4, RISK4 = solved(THETA, PROB, 3, 0.0), predict(*CASE[:3], 3, 0.0, 0.4)
 assert apart(KAPPA3, {"even": solved(CASE3[0], np.full(6, 1 / 6), 4, 1.3)})
 assert min(KAPPA2, KAPPA4) > 0.02
 assert apart(RISK2, {"factor": predict(*CASE2, factor=False), "square": predict(*CASE2, power=1)})
 
 # %% test="3-forecast" points=1
-_kappa, _risk = forecast(THETA, WEIGHTS, Y1, EXAMPLES, RIDGE, NOISE)
+_kappa, _risk = forecast(THETA, PROB, Y1, EXAMPLES, RIDGE, NOISE)
 check(_kappa, KAPPA, name="κ", strict=True, hints=HINTS_KAPPA)
 check(_risk, RISK, name="risk", strict=True, hints=HINTS_RISK)
 
@@ -396,9 +396,9 @@ _kept(learning_curve, np.random.default_rng(3), THETA2, Y2, [3], 5)
 # %% [markdown]
 # With your function the next cell draws learning curves for a population of 256 inputs: all $x\in\{-1,1\}^8$, read as
 # signals on a ring of eight places. One kernel is the tangent kernel of a network with two hidden layers; the *pooled*
-# kernel is its average over all shifts of both inputs, $\frac1{64}\sum_{s,s'}\Theta(T_sx,T_{s'}x')$. The target
-# *everywhere* is $\frac1{\sqrt8}\sum_ix_ix_{i+1}$ around the ring, *one place* is $x_1x_2$; both have mean square 1. (Bits
-# are numbered here so that the code finds a shifted input again.)
+# kernel is its average over all shifts of both inputs, $\frac1{64}\sum_{s,s'}\Theta(T_sx,T_{s'}x')$, where $T_s$ shifts by $s$ places.
+# The target *everywhere* is $\frac1{\sqrt8}\sum_ix_ix_{i+1}$ around the ring, *one place* is $x_1x_2$; both have mean
+# square 1.
 
 # %%
 _x = np.array(np.meshgrid(*[[-1.0, 1.0]] * 8)).reshape(8, -1).T
@@ -411,7 +411,7 @@ _sizes = np.array([3, 5, 8, 12, 20, 32, 48, 80, 128])
 curves(_sizes, {name: learning_curve(np.random.default_rng(0), k, y, _sizes, 20) for name, k, y in (
     ("plain, everywhere", _plain, _everywhere), ("pooled, everywhere", _pooled, _everywhere),
     ("plain, one place", _plain, _one), ("pooled, one place", _pooled, _one))},
-    xscale="log", xlabel="examples", ylabel="risk on unseen inputs", ylim=(0, 2.2))
+    xscale="log", xlabel="examples", ylabel="risk on unseen inputs", ylim=(0, 3))
 
 # %% [markdown]
 # ## 5. Reading (5 points)
@@ -423,22 +423,23 @@ curves(_sizes, {name: learning_curve(np.random.default_rng(0), k, y, _sizes, 20)
 #    population. Why is the curve even above that of the answer zero?
 # 3. A training set contains an input and one of its shifts, which is another input. What is the PL constant of the
 #    pooled kernel there? Both targets are trained by gradient flow in this kernel, from zero: for which one does the
-#    loss go to zero in spite of that, whatever the training set?
+#    loss go to zero in spite of that, whatever the training set? (On inputs that are no shifts of each other this
+#    kernel is invertible.)
 
 # %% [markdown] answer="5-reading" points=5
 # 1. About 40 and 7, a quotient of about 6. Both targets are made of products $x_ix_j$, of which there are 28. The plain
 #    kernel does not change if places are numbered in another way or signs of a place are changed in both inputs, so all
 #    28 products have the same eigenvalue and share the examples alike: to learn one of them, or one sum of them, by
-#    half costs at least 14 examples, and lower degrees have to be paid for first. Pooling leaves the four sums of
-#    products at distance 1, 2, 3 and 4, which cost a seventh. Since a sum and a single product lie in the same
-#    eigenspace, the plain kernel's two curves agree.
+#    half costs at least 14 examples, and the constant and 8 linear functions have to be paid for first. Pooling leaves
+#    the four sums of products at distance 1, 2, 3 and 4, and one linear function: 1 + 1 + 4 in place of 1 + 8 + 28.
+#    Since a sum and a single product lie in the same eigenspace, the plain kernel's two curves agree.
 # 2. The pooled kernel's functions do not change under shifts. The part of $x_1x_2$ in them is its mean over shifts,
 #    $\frac18\sum_ix_ix_{i+1}$, of mean square $\frac18$. The rest, of mean square $\frac78$, is orthogonal to all of
 #    them, so it is added to the error of each. On the examples the fit takes this rest for signal: it acts as noise,
 #    and is multiplied by $n/(n-\sum L_i^2)$.
 # 3. Zero: both have equal rows in the kernel matrix, so it is singular. The residual along $(1,-1)$ on the two drives
-#    nothing. For *everywhere* both have the same target, so the residual never has such a part: it stays in the span
-#    of eigenvectors with positive eigenvalues, and the loss goes to zero. With *one place* the two may have different
+#    nothing. For *everywhere* shifts of an input have the same target, so the residual never has such a part, and on
+#    inputs that are no shifts of each other the kernel is invertible: the loss goes to zero. With *one place* the two may have different
 #    targets, and then the loss stays above zero. (PL asks for a rate with *all* labels.)
 #
 # *Marks:* 1 for the two numbers with 28 against 4, 1 for the shared eigenvalue; 1 for the orthogonal part, 1 for the

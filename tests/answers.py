@@ -523,18 +523,18 @@ return low, min((k[i, i] * c * c + 2 * k[i, j] * c * s + k[j, j] * s * s).min() 
     "3-forecast": [
         ("without eigenvalues", 6, "", """from scipy.optimize import brentq
 def learned(kappa):
-    return theta * weights @ np.linalg.inv(theta * weights + kappa * np.eye(len(y)))
+    return theta * prob @ np.linalg.inv(theta * prob + kappa * np.eye(len(y)))
 kappa = brentq(lambda kappa: np.trace(learned(kappa)) + ridge / kappa - n, 1e-6, 1e5, xtol=1e-13)
 missed = y - learned(kappa) @ y
-return kappa, n / (n - np.trace(learned(kappa) @ learned(kappa))) * (weights @ missed**2 + noise_std**2)"""),
+return kappa, n / (n - np.trace(learned(kappa) @ learned(kappa))) * (prob @ missed**2 + noise_std**2)"""),
         ("Newton's method for the logarithm", 6, "", """from scipy.optimize import newton
-s = np.diag(weights) ** 0.5
+s = np.diag(prob) ** 0.5
 values, vectors = np.linalg.eigh(s @ theta @ s)
 kappa = np.exp(newton(lambda t: np.log(np.sum(values / (values + np.exp(t))) + ridge * np.exp(-t)) - np.log(n), 0.0))
 left, v = kappa / (values + kappa), vectors.T @ (s @ y)
 return [kappa, n * ((left * v) @ (left * v) + noise_std**2) / (n - np.sum((1 - left) ** 2))]"""),
-        ("only inputs that occur, and singular values", 6, "", """on = weights > 0
-s = weights[on] ** 0.5
+        ("only inputs that occur, and singular values", 6, "", """on = prob > 0
+s = prob[on] ** 0.5
 vectors, values, _ = np.linalg.svd(theta[np.ix_(on, on)] * np.outer(s, s))
 ks = np.exp(np.linspace(-12, 12, 200_001))
 count = sum(value / (value + ks) for value in values) + ridge / ks
@@ -544,10 +544,10 @@ v = vectors.T @ (s * y[on])
 return kappa, (np.sum(((1 - learned) * v) ** 2) + noise_std**2) / (1 - np.sum(learned**2) / n)"""),
         ("single precision", 6, "", ("np.linalg.eigh(root[:, None] * theta * root)",
                                      "np.linalg.eigh(np.float32(root[:, None] * theta * root))")),
-        ("all inputs alike", 2, "κ: treats all inputs as equally likely", ("np.sqrt(weights)", "np.sqrt(0 * weights + 1 / len(weights))")),
-        ("no weights", 0, "κ: belongs to the eigenvalues of Θ itself", ("np.sqrt(weights)", "np.ones(len(weights))")),
-        ("weights on each side", 0, "κ: squares the weights", ("np.sqrt(weights)", "weights")),
-        ("a matrix that is not symmetric", [0, 1, 2], "κ|risk", ("root[:, None] * theta * root", "theta * weights")),
+        ("all inputs alike", 2, "κ: treats all inputs as equally likely", ("np.sqrt(prob)", "np.sqrt(0 * prob + 1 / len(prob))")),
+        ("no probabilities", 0, "κ: belongs to the eigenvalues of Θ itself", ("np.sqrt(prob)", "np.ones(len(prob))")),
+        ("probabilities on each side", 0, "κ: has squares of the probabilities", ("np.sqrt(prob)", "prob")),
+        ("a matrix that is not symmetric", [0, 1, 2], "κ|risk", ("root[:, None] * theta * root", "theta * prob")),
         ("no ridge", 3, "κ: lacks the ridge", (" + ridge / kappa >", " >")),
         ("the ridge not divided", 3, "κ: has the ridge without division", ("ridge / kappa", "ridge"), ("high = 0.0, (values.sum() + ridge) / n", "high = 0.0, 1e3")),
         ("divided by N again", 1, "κ: is that of a kernel divided by N", ("np.linalg.eigh(root[:, None] * theta * root)",
@@ -558,9 +558,9 @@ return kappa, (np.sum(((1 - learned) * v) ** 2) + noise_std**2) / (1 - np.sum(le
         ("noise outside of the bracket", 3, "risk: adds the noise outside", ("(missed + noise_std**2)", "missed + noise_std**2")),
         ("1 - L not squared", 2, "risk: has 1 - L where its square", ("(1 - learned) ** 2", "(1 - learned)")),
         ("L not squared", 2, "risk: has L where its square", ("learned**2", "learned")),
-        ("coefficients without weights", 2, "risk: ", ("(root * y)", "y")),
-        ("coefficients by the weights themselves", [2, 3], "risk: ", ("(root * y)", "(weights * y)")),
-        ("an inverse root", 5, "", ("(root * y)", "(weights * y / root)")),
+        ("coefficients without probabilities", 2, "risk: ", ("(root * y)", "y")),
+        ("coefficients by the probabilities themselves", [2, 3], "risk: ", ("(root * y)", "(prob * y)")),
+        ("an inverse root", 5, "", ("(root * y)", "(prob * y / root)")),
         ("vectors not transposed", [2, 3], "risk: ", ("vectors.T @", "vectors @")),
         ("exchanged", 0, "κ: is the risk", ("return kappa, n / (n - np.sum(learned**2)) * (missed + noise_std**2)",
                                            "return n / (n - np.sum(learned**2)) * (missed + noise_std**2), kappa")),

@@ -2,7 +2,7 @@
 # # Problem set 5: Convergence and generalization
 #
 # Five questions on the chapters *Global convergence* and *Generalization*, the last one touches *The convolutional
-# kernel*; about 105 minutes, 26 points. Write in the cells that say `YOUR CODE HERE` or `YOUR ANSWER HERE`; add cells of
+# kernel*; about 110 minutes, 26 points. Write in the cells that say `YOUR CODE HERE` or `YOUR ANSWER HERE`; add cells of
 # your own where you like. A cell marked *Self-check* says what is wrong with an answer and is worth a point; the
 # remaining points are given by tests that run after you have handed in; numbers are right to a ten-thousandth of the
 # largest. No question needs the answer to another one. Write the formulas yourself: do not call `ntk_helpers`.
@@ -83,7 +83,8 @@ from ntk_helpers.figures import curves
 # - $\mu_-$: let $\lambda$ be an eigenvalue of the tangent kernel, and $i$ the place of the largest entry, in size, of
 #   its eigenvector. The $i$-th line of the eigenvalue equation bounds $\lambda$ from below by entries of the $i$-th row
 #   alone. But $i$ is not known, so take what holds for every $i$; as it comes out, even if it is negative.
-# - $\mu_+$: the smallest bound from above by residuals that vanish at all but two examples.
+# - $\mu_+$: for each residual the quotient $\frac12\|\nabla\mathcal L\|^2/\mathcal L$ is a bound from above. Take the
+#   smallest one among all residuals that vanish at all but two examples.
 
 # %% answer="2-bounds"
 def pl_bounds(jacobian):
@@ -303,7 +304,7 @@ _near(_risk, RISK4, "an input listed twice, risk")
 # A population of $N$ equally likely inputs has the kernel matrix `theta`, $(N,N)$, and the targets `y`. For each $n$ of
 # `sizes`, draw `repeats` times $n$ *different* inputs at random; fit their targets by the kernel without a ridge; and
 # return the mean squared error on the inputs *not* drawn, averaged over the draws: an array of the shape of `sizes`.
-# All random numbers come from `rng`.
+# All random numbers come from `rng`, in any order; the means are compared within 15 %.
 #
 # The kernel matrix of the inputs drawn may be singular. Take the fit of smallest norm then, and count eigenvalues below
 # $10^{-10}$ of the largest as zero.
@@ -395,8 +396,9 @@ _kept(learning_curve, np.random.default_rng(3), THETA2, Y2, [3], 5)
 
 # %% [markdown]
 # With your function the next cell draws learning curves for a population of 256 inputs: all $x\in\{-1,1\}^8$, read as
-# signals on a ring of eight places. One kernel is the tangent kernel of a network with two hidden layers; the *pooled*
-# kernel is its average over all shifts of both inputs, $\frac1{64}\sum_{s,s'}\Theta(T_sx,T_{s'}x')$, where $T_s$ shifts by $s$ places.
+# signals on a ring of eight places. The *plain* kernel is the tangent kernel of a network with two hidden layers; the
+# *pooled* kernel is its average over all shifts of both inputs, $\frac1{64}\sum_{s,s'}\Theta(T_sx,T_{s'}x')$, where
+# $T_s$ shifts by $s$ places.
 # The target *everywhere* is $\frac1{\sqrt8}\sum_ix_ix_{i+1}$ around the ring, *one place* is $x_1x_2$; both have mean
 # square 1.
 

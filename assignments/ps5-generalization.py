@@ -2,8 +2,8 @@
 # # Problem set 5: Convergence and generalization
 #
 # Five questions on the chapters *Global convergence* and *Generalization*, the last one touches *The convolutional
-# kernel*; about 110 minutes, 26 points. Write in the cells that say `YOUR CODE HERE` or `YOUR ANSWER HERE`; add cells of
-# your own where you like. A cell marked *Self-check* says what is wrong with an answer and is worth a point; the
+# kernel*; about 110 minutes, 26 points. Write in the cells that say `YOUR CODE HERE` or `YOUR ANSWER HERE`; add cells
+# of your own where you like. A cell marked *Self-check* says what is wrong with an answer and is worth a point; the
 # remaining points are given by tests that run after you have handed in; numbers are right to a ten-thousandth of the
 # largest. No question needs the answer to another one. Write the formulas yourself: do not call `ntk_helpers`.
 #
@@ -57,11 +57,11 @@ from ntk_helpers.figures import curves
 # 1. While $\mathcal L>0$, $\frac{d}{dt}\sqrt{\mathcal L}=-\frac{\|\nabla\mathcal L\|^2}{2\sqrt{\mathcal L}}
 #    \le-\sqrt{\frac\mu2}\,\|\nabla\mathcal L\|$, since $\|\nabla\mathcal L\|\ge\sqrt{2\mu\mathcal L}$. The speed is
 #    $\|\dot\theta\|=\|\nabla\mathcal L\|$, so integrating gives
-#    $\sqrt{\frac\mu2}\cdot\text{length}\le\sqrt{\mathcal L_0}-\sqrt{\mathcal L_t}\le\sqrt{\mathcal L_0}$. (Where the loss
-#    is zero it is smallest, so its gradient is zero, and the flow stands still.)
+#    $\sqrt{\frac\mu2}\cdot\text{length}\le\sqrt{\mathcal L_0}-\sqrt{\mathcal L_t}\le\sqrt{\mathcal L_0}$. (Where the
+#    loss is zero it is smallest, so its gradient is zero, and the flow stands still.)
 # 2. Let $t_\star$ be the supremum of the times up to which the flow has stayed in the ball. If it is finite, part 1
-#    gives a distance from $\theta_0$ of at most $\sqrt{2\mathcal L_0/\mu}<r$ up to $t_\star$, and by continuity a little
-#    longer: a contradiction. So PL holds for all times, $\mathcal L_t\le e^{-2\mu t}\mathcal L_0\to0$; the path has
+#    gives a distance from $\theta_0$ of at most $\sqrt{2\mathcal L_0/\mu}<r$ up to $t_\star$, and by continuity a
+#    little longer: a contradiction. So PL holds for all times, $\mathcal L_t\le e^{-2\mu t}\mathcal L_0\to0$; the path has
 #    finite length, so the weights converge, and at their limit the loss is zero, as it is continuous.
 # 3. $\mathcal L=\frac12\mu\theta^2$ has $\frac12\mathcal L'^2=\mu\mathcal L$. From $\theta_0$ the flow goes straight to
 #    zero: length $|\theta_0|=\sqrt{2\mathcal L_0/\mu}$.
@@ -160,7 +160,8 @@ J2, _, _, UPPER2, _ = drawn(
     lambda jacobian, low, below, high, above: high > 1 and apart(high, without(above, "pairs with", "largest kernel")))
 J3, LOWER3, _, UPPER3, _ = drawn(lambda: gradients(4, 6), lambda jacobian, low, below, high, above: (
     apart(low, below) and apart(high, above)))
-J4, LOWER4, _, _, _ = drawn(lambda: halves(3, 2), lambda jacobian, low, below, high, above: low < 0 and apart(low, below))
+J4, LOWER4, _, _, _ = drawn(lambda: halves(3, 2), lambda jacobian, low, below, high, above: (
+    low < 0 and apart(low, below)))
 
 # %% test="2-bounds" points=1
 _lower, _upper = pl_bounds(J1)
@@ -441,8 +442,8 @@ curves(_sizes, {name: learning_curve(np.random.default_rng(0), k, y, _sizes, 20)
 #    and is multiplied by $n/(n-\sum L_i^2)$.
 # 3. Zero: both have equal rows in the kernel matrix, so it is singular. The residual along $(1,-1)$ on the two drives
 #    nothing. For *everywhere* shifts of an input have the same target, so the residual never has such a part, and on
-#    inputs that are no shifts of each other the kernel is invertible: the loss goes to zero. With *one place* the two may have different
-#    targets, and then the loss stays above zero. (PL asks for a rate with *all* labels.)
+#    inputs that are no shifts of each other the kernel is invertible: the loss goes to zero. With *one place* the two
+#    may have different targets, and then the loss stays above zero. (PL asks for a rate with *all* labels.)
 #
 # *Marks:* 1 for the two numbers with 28 against 4, 1 for the shared eigenvalue; 1 for the orthogonal part, 1 for the
 # noise; 1 for part 3 with its reason.

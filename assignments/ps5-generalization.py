@@ -61,8 +61,8 @@ from ntk_helpers.figures import curves
 #    loss is zero it is smallest, so its gradient is zero, and the flow stands still.)
 # 2. Let $t_\star$ be the supremum of the times up to which the flow has stayed in the ball. If it is finite, part 1
 #    gives a distance from $\theta_0$ of at most $\sqrt{2\mathcal L_0/\mu}<r$ up to $t_\star$, and by continuity a
-#    little longer: a contradiction. So PL holds for all times, $\mathcal L_t\le e^{-2\mu t}\mathcal L_0\to0$; the path has
-#    finite length, so the weights converge, and at their limit the loss is zero, as it is continuous.
+#    little longer: a contradiction. So PL holds for all times, $\mathcal L_t\le e^{-2\mu t}\mathcal L_0\to0$; the path
+#    has finite length, so the weights converge, and at their limit the loss is zero, as it is continuous.
 # 3. $\mathcal L=\frac12\mu\theta^2$ has $\frac12\mathcal L'^2=\mu\mathcal L$. From $\theta_0$ the flow goes straight to
 #    zero: length $|\theta_0|=\sqrt{2\mathcal L_0/\mu}$.
 # 4. All weights together move by at most $\sqrt{2\cdot\frac12\|e_0\|^2\cdot2/\lambda_0}=\|e_0\|\sqrt{2/\lambda_0}$, and

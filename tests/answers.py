@@ -487,4 +487,121 @@ return np.array([(((vectors * (1 - np.exp(-values * t))) @ vectors.T @ draws.T -
         ("a mean over points", 0, "is .* times what it should be", ("return ", "return 1 / len(signal) * ("), (".sum(axis=1)", ".sum(axis=1))")),
         ("the package", 1, "", ("eigenvalues, vectors = np", "from ntk_helpers import eigenmodes\n    eigenmodes(theta)\n    eigenvalues, vectors = np")),
     ],
+}, "ps5-generalization": {
+    "2-bounds": [
+        ("eigenvalues of blocks", 4, "", """k = jacobian @ jacobian.T
+n = len(k)
+low = min(k[i, i] - sum(abs(k[i, j]) for j in range(n) if j != i) for i in range(n))
+return low, min(np.linalg.eigvalsh(k[np.ix_([i, j], [i, j])])[0] for i in range(n) for j in range(i))"""),
+        ("singular values of pairs of rows", 4, "", """k, n = jacobian @ jacobian.T, len(jacobian)
+low = (np.diag(k) - np.abs(k - np.diag(np.diag(k))).sum(axis=0)).min()
+both = [np.linalg.svd(jacobian[[i, j]] @ jacobian[[i, j]].T)[1][-1] for i in range(n) for j in range(i)]
+return np.array([low, min(both)])"""),
+        ("a scan of angles", 4, "", """k, n = jacobian @ jacobian.T, len(jacobian)
+c, s = np.cos(turn := np.linspace(0, np.pi, 20001)), np.sin(turn)
+low = min(2 * k[i, i] - sum(abs(k[i])) for i in range(n))
+return low, min((k[i, i] * c * c + 2 * k[i, j] * c * s + k[j, j] * s * s).min() for i in range(n) for j in range(i))"""),
+        ("single precision", 4, "", ("theta = jacobian @", "jacobian = np.float32(jacobian)\n    theta = jacobian @")),
+        ("the best row", 2, "lower bound: holds for one row", ("np.min(2", "np.max(2")),
+        ("no sizes", 2, "lower bound: is larger than the constant can be", ("np.abs(theta)", "theta")),
+        ("the diagonal subtracted", 2, "lower bound: subtracts the diagonal", ("np.min(2 * own", "np.min(own")),
+        ("the largest entry of a row", 2, "lower bound: subtracts the largest entry",
+         ("np.abs(theta).sum(axis=1)", "np.abs(theta - np.diag(own)).max(axis=1) - own")),
+        ("not below zero", 3, "", ("return lower,", "return max(lower, 0),")),
+        ("the smallest diagonal entry", 1, "upper bound: is the smallest diagonal entry", ("upper = ", "upper = own.min() + 0 * ")),
+        ("equal diagonal entries", 2, "upper bound: is right for pairs with equal", ("(own[i] - own[j]) / 2", "0")),
+        ("differences only", [1, 2], "upper bound: ", ("np.hypot((own[i] - own[j]) / 2, theta[i, j])", "theta[i, j]")),
+        ("the largest kernel", [1, 2], "upper bound: looks at the pair with the largest kernel",
+         ("    upper", "    most = np.abs(theta[i, j]).argmax()\n    i, j = i[most], j[most]\n    upper")),
+        ("the largest of the bounds", 1, "upper bound: takes the pair of the largest", ("upper = np.min", "upper = np.max")),
+        ("the eigenvalue itself", 0, "lower bound: is the smallest eigenvalue", ("return lower, upper",
+         "return np.linalg.eigvalsh(theta)[0], np.linalg.eigvalsh(theta)[0]")),
+        ("a kernel of parameters", 0, "lower bound: ", ("jacobian @ jacobian.T", "jacobian.T @ jacobian")),
+        ("exchanged", 0, "lower bound: ", ("return lower, upper", "return upper, lower")),
+        ("half", 0, "lower bound: ", ("jacobian @ jacobian.T", "jacobian @ jacobian.T / 2")),
+    ],
+    "3-forecast": [
+        ("without eigenvalues", 6, "", """from scipy.optimize import brentq
+def learned(kappa):
+    return theta * prob @ np.linalg.inv(theta * prob + kappa * np.eye(len(y)))
+kappa = brentq(lambda kappa: np.trace(learned(kappa)) + ridge / kappa - n, 1e-6, 1e5, xtol=1e-13)
+missed = y - learned(kappa) @ y
+return kappa, n / (n - np.trace(learned(kappa) @ learned(kappa))) * (prob @ missed**2 + noise_std**2)"""),
+        ("Newton's method for the logarithm", 6, "", """from scipy.optimize import newton
+s = np.diag(prob) ** 0.5
+values, vectors = np.linalg.eigh(s @ theta @ s)
+kappa = np.exp(newton(lambda t: np.log(np.sum(values / (values + np.exp(t))) + ridge * np.exp(-t)) - np.log(n), 0.0))
+left, v = kappa / (values + kappa), vectors.T @ (s @ y)
+return [kappa, n * ((left * v) @ (left * v) + noise_std**2) / (n - np.sum((1 - left) ** 2))]"""),
+        ("only inputs that occur, and singular values", 6, "", """on = prob > 0
+s = prob[on] ** 0.5
+vectors, values, _ = np.linalg.svd(theta[np.ix_(on, on)] * np.outer(s, s))
+ks = np.exp(np.linspace(-12, 12, 200_001))
+count = sum(value / (value + ks) for value in values) + ridge / ks
+kappa = np.exp(np.interp(np.log(n), np.log(count[::-1]), np.log(ks[::-1])))
+learned = values / (values + kappa)
+v = vectors.T @ (s * y[on])
+return kappa, (np.sum(((1 - learned) * v) ** 2) + noise_std**2) / (1 - np.sum(learned**2) / n)"""),
+        ("single precision", 6, "", ("np.linalg.eigh(root[:, None] * theta * root)",
+                                     "np.linalg.eigh(np.float32(root[:, None] * theta * root))")),
+        ("all inputs alike", 2, "κ: treats all inputs as equally likely", ("np.sqrt(prob)", "np.sqrt(0 * prob + 1 / len(prob))")),
+        ("no probabilities", 0, "κ: belongs to the eigenvalues of Θ itself", ("np.sqrt(prob)", "np.ones(len(prob))")),
+        ("probabilities on each side", 0, "κ: has squares of the probabilities", ("np.sqrt(prob)", "prob")),
+        ("a matrix that is not symmetric", [0, 1, 2], "κ|risk", ("root[:, None] * theta * root", "theta * prob")),
+        ("no ridge", 3, "κ: lacks the ridge", (" + ridge / kappa >", " >")),
+        ("the ridge not divided", 3, "κ: has the ridge without division", ("ridge / kappa", "ridge"), ("high = 0.0, (values.sum() + ridge) / n", "high = 0.0, 1e3")),
+        ("divided by N again", 1, "κ: is that of a kernel divided by N", ("np.linalg.eigh(root[:, None] * theta * root)",
+                                              "np.linalg.eigh(root[:, None] * theta * root / len(y))")),
+        ("no factor", 2, "risk: lacks the factor", ("n / (n - np.sum(learned**2)) * ", "")),
+        ("no noise", 3, "risk: lacks the noise", (" + noise_std**2", "")),
+        ("the noise not squared", 3, "risk: has the noise's standard deviation", ("noise_std**2", "noise_std")),
+        ("noise outside of the bracket", 3, "risk: adds the noise outside", ("(missed + noise_std**2)", "missed + noise_std**2")),
+        ("1 - L not squared", 2, "risk: has 1 - L where its square", ("(1 - learned) ** 2", "(1 - learned)")),
+        ("L not squared", 2, "risk: has L where its square", ("learned**2", "learned")),
+        ("coefficients without probabilities", 2, "risk: ", ("(root * y)", "y")),
+        ("coefficients by the probabilities themselves", [2, 3], "risk: ", ("(root * y)", "(prob * y)")),
+        ("an inverse root", 5, "", ("(root * y)", "(prob * y / root)")),
+        ("vectors not transposed", [2, 3], "risk: ", ("vectors.T @", "vectors @")),
+        ("exchanged", 0, "κ: is the risk", ("return kappa, n / (n - np.sum(learned**2)) * (missed + noise_std**2)",
+                                           "return n / (n - np.sum(learned**2)) * (missed + noise_std**2), kappa")),
+        ("the package", 1, "", ("root = ", "from ntk_helpers import eigenmodes\n    eigenmodes(theta)\n    root = ")),
+    ],
+    "4-curve": [
+        ("least squares", 5, "", """def one(n):
+    seen = rng.choice(len(y), n, replace=False)
+    new = np.setdiff1d(np.arange(len(y)), seen)
+    c = np.linalg.lstsq(theta[np.ix_(seen, seen)], y[seen], rcond=1e-10)[0]
+    return np.square(theta[new][:, seen] @ c - y[new]).mean()
+return [sum(one(n) for _ in range(repeats)) / repeats for n in sizes]"""),
+        ("eigenvalues, sizes from the last", 5, "", """found = {}
+for n in sorted(sizes, reverse=True):
+    total = 0
+    for _ in range(repeats):
+        seen = np.argsort(rng.random(len(y))) < n
+        values, vectors = np.linalg.eigh(theta[seen][:, seen])
+        kept = values > 1e-10 * values[-1]
+        c = vectors[:, kept] @ (vectors[:, kept].T @ y[seen] / values[kept])
+        total += np.mean((theta[~seen][:, seen] @ c - y[~seen]) ** 2)
+    found[n] = total / repeats
+return np.array([found[n] for n in sizes])"""),
+        ("a ridge of 1e-9", 5, "", ("np.linalg.pinv(theta[np.ix_(seen, seen)], rcond=1e-10, hermitian=True)",
+                                    "np.linalg.inv(theta[np.ix_(seen, seen)] + 1e-9 * np.eye(n))")),
+        ("single precision", 5, "", ("np.linalg.pinv(theta[", "np.linalg.pinv(np.float32(theta)["), ("rcond=1e-10", "rcond=1e-5")),
+        ("all inputs", 1, "risk: is the error on all inputs", ("order[:n], order[n:]", "order[:n], order")),
+        ("the inputs drawn", 1, "risk: is zero", ("order[:n], order[n:]", "order[:n], order[:n]")),
+        ("a sum", 1, "risk: is a sum over inputs", ("np.mean((theta", "np.sum((theta")),
+        ("a root", 1, "risk: is a root of the mean square", ("risks.append(np.mean((theta[np.ix_(new, seen)] @ inverse @ y[seen] - y[new]) ** 2))",
+         "risks.append(np.mean((theta[np.ix_(new, seen)] @ inverse @ y[seen] - y[new]) ** 2) ** 0.5)")),
+        ("targets not fitted", 1, "risk: is an error at zero", ("@ inverse @ y[seen] -", "@ inverse @ (0 * y[seen]) -")),
+        ("with replacement", [1, 2, 3], None, ("order = rng.permutation(len(y))\n", "order = rng.integers(len(y), size=n)\n"),
+         ("seen, new = order[:n], order[n:]", "seen, new = order, np.setdiff1d(np.arange(len(y)), order)")),
+        ("one draw", [1, 2, 3, 4], None, ("for _ in range(repeats)", "for _ in range(1)")),
+        ("always the first", 0, None, ("rng.permutation(len(y))", "np.arange(len(y))")),
+        ("the sum of the curve", 1, "risk: ", ("return np.array(result)", "return np.sum(result)")),
+        ("singular matrices forgotten", 4, "", ("np.linalg.pinv(theta[np.ix_(seen, seen)], rcond=1e-10, hermitian=True)",
+                                                "np.linalg.inv(theta[np.ix_(seen, seen)])")),
+        ("numbers of NumPy's own generator", 4, "", ("rng.permutation", "np.random.permutation")),
+        ("a seed inside", 4, "", ("result = []", "result, rng = [], np.random.default_rng(0)")),
+        ("y changed in place", 4, "", ("    result = []", "    y -= 0.0\n    y += 1e-13\n    result = []")),
+    ],
 }}

@@ -201,7 +201,7 @@ def forecast(theta, prob, y, n, ridge, noise_std):
     root = np.sqrt(prob)
     values, vectors = np.linalg.eigh(root[:, None] * theta * root)
     values = np.maximum(values, 0)
-    low, high = 0.0, (values.sum() + ridge) / n
+    low, high = 0.0, (ridge + values.sum()) / n  # where the right side is above n, and where below
     for _ in range(100):
         kappa = (low + high) / 2
         too_small = np.sum(values / (values + kappa)) + ridge / kappa > n

@@ -549,7 +549,7 @@ return kappa, (np.sum(((1 - learned) * v) ** 2) + noise_std**2) / (1 - np.sum(le
         ("probabilities on each side", 0, "κ: has squares of the probabilities", ("np.sqrt(prob)", "prob")),
         ("a matrix that is not symmetric", [0, 1, 2], "κ|risk", ("root[:, None] * theta * root", "theta * prob")),
         ("no ridge", 3, "κ: lacks the ridge", (" + ridge / kappa >", " >")),
-        ("the ridge not divided", 3, "κ: has the ridge without division", ("ridge / kappa", "ridge"), ("high = 0.0, (values.sum() + ridge) / n", "high = 0.0, 1e3")),
+        ("the ridge not divided", 3, "κ: has the ridge without division", ("ridge / kappa", "ridge"), ("high = 0.0, (ridge + values.sum()) / n", "high = 0.0, 1e3")),
         ("divided by N again", 1, "κ: is that of a kernel divided by N", ("np.linalg.eigh(root[:, None] * theta * root)",
                                               "np.linalg.eigh(root[:, None] * theta * root / len(y))")),
         ("no factor", 2, "risk: lacks the factor", ("n / (n - np.sum(learned**2)) * ", "")),

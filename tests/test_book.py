@@ -283,8 +283,9 @@ def test_the_book_is_printed_with_numbers_and_links(built, tmp_path, monkeypatch
     numbers = pdf.page_numbers(tmp_path / "book.pdf")
     assert {Path(name).name for name in PAGES} <= set(numbers)
     text = [page.extract_text() for page in reader.pages]
+    contents = "\n".join(text[1:min(numbers[Path(name).name] for name in PAGES) - 1])
     for name, title in (("03-random-features", "Random features"), ("solutions", "Solutions of the exercises")):
-        assert re.search(rf"{title}\s*{numbers[name]}\b", "\n".join(text[1:5])), "the contents say the page"
+        assert re.search(rf"{title}\s*{numbers[name]}\b", contents), "the contents say the page"
         assert title in text[numbers[name] - 1]
         assert re.search(rf"^{numbers[name]}$", text[numbers[name] - 1], re.MULTILINE), "and it bears this number"
     assert len(reader.outline) >= len(PAGES)

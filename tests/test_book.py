@@ -23,6 +23,7 @@ import chromium
 import formulas
 import light
 import pdf
+import picture
 import problem_sets
 import pytest
 import road
@@ -291,9 +292,10 @@ def test_the_book_is_printed_with_numbers_and_links(built, tmp_path, monkeypatch
     assert len(reader.outline) >= len(PAGES)
 
 
-def test_without_a_browser_the_pdf_is_not_made_and_one_line_says_so(monkeypatch, capsys):
-    monkeypatch.setattr(pdf.chromium, "find", lambda: None)
-    assert pdf.main() == 1
+@pytest.mark.parametrize("tool", [pdf, picture], ids=["pdf", "picture"])
+def test_without_a_browser_nothing_is_made_and_one_line_says_so(tool, monkeypatch, capsys):
+    monkeypatch.setattr(tool.chromium, "find", lambda: None)
+    assert tool.main() == 1
     line, = capsys.readouterr().err.splitlines()
     assert line.startswith("No Chromium, Chrome or Edge was found")
 
@@ -474,6 +476,17 @@ def test_a_figure_is_linked_to_played_and_pointed_at(browser, built):
     tab.goto(f"{HTML.as_uri()}/{MOVING}.html#fig-dd-toy?p=7&more=1")
     assert figure.locator(".ntk-now").text_content() == "p 2", "what is not there changes nothing"
     context.close()
+
+
+def test_claims_with_some_words_are_found(browser, built):
+    page = browser.new_page()
+    page.goto((HTML / "book/claims.html").as_uri())
+    page.get_by_label("Only claims with these words").fill("Slope WIDTH")
+    shown = page.locator("table.claims tbody tr:visible").all_text_contents()
+    headings = page.locator("section:has(> div table.claims):visible, section:has(> table.claims):visible").count()
+    page.close()
+    assert shown and headings and all("slope" in text.lower() and "width" in text.lower() for text in shown)
+    assert headings < len(shown) < 100
 
 
 def test_the_front_page_shows_the_figure_of_a_chapter(book):

@@ -1,6 +1,7 @@
 """Where a Chromium-like browser may be found, and how it is started: for `make pdf` and for the tests."""
 import os
 import shutil
+import sys
 
 COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 PLACES = [f"/Applications/{name}.app/Contents/MacOS/{name}"
@@ -17,3 +18,12 @@ def find():
     """Return the path of a browser (that of the environment variable CHROMIUM, if set), or None."""
     found = [os.environ.get("CHROMIUM"), *map(shutil.which, COMMANDS), *filter(os.path.isfile, PLACES)]
     return next(filter(None, found), None)
+
+
+def find_or_tell(purpose):
+    """Return the path of a browser; where there is none, say in one line what it would be needed to do."""
+    program = find()
+    if not program:
+        print(f"No Chromium, Chrome or Edge was found to {purpose} with; set CHROMIUM to the path of one.",
+              file=sys.stderr)
+    return program

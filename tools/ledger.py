@@ -59,7 +59,7 @@ def rows(path, claims):
     """Yield the row of each claim of a chapter; the statement leads to its cell."""
     code, seeds = notebooks.code_hash(path), {}
     for row in notebooks.seed_rows():
-        if row["chapter"] == path.stem and row["code"] == code:
+        if row["chapter"] == path.stem and row["code"] == code and int(row["seeds"]) >= 10:
             seeds[int(row["claim"])] = row
     for number, claim in enumerate(claims, 1):
         link = nodes.reference("", claim["statement"], internal=True, refuri=f"{path.stem}.html#cell-{claim['cell']}")

@@ -132,11 +132,8 @@ def page_numbers(pdf):
 
 def main():
     """Make the PDF; return the exit code."""
-    program = chromium.find()
-    if not program:
-        print("No Chromium, Chrome or Edge was found to print with; set CHROMIUM to the path of one.", file=sys.stderr)
-        return 1
-    code = book.main()
+    program = chromium.find_or_tell("print")
+    code = book.main() if program else 1
     if code:
         return code
     print("Printing the book.", flush=True)

@@ -12,11 +12,8 @@ PAGE, FIGURE = "book/02-double-descent.html", "#fig-dd-digits .panels"
 
 def main():
     """Make the picture; return the exit code."""
-    program = chromium.find()
-    if not program:
-        print("No Chromium, Chrome or Edge was found to draw with; set CHROMIUM to the path of one.", file=sys.stderr)
-        return 1
-    code = book.main()
+    program = chromium.find_or_tell("draw")
+    code = book.main() if program else 1
     if code:
         return code
     with sync_playwright() as playwright:

@@ -14,22 +14,23 @@ addEventListener("load", function () {
 
 // The page of all claims: a field that leaves those with some words.
 addEventListener("DOMContentLoaded", function () {
-  var rows = document.querySelectorAll("table.claims tbody tr");
-  if (!rows.length) { return; }
-  var field = document.createElement("input");
+  var tables = document.querySelectorAll("table.claims");
+  if (!tables.length) { return; }
+  var label = document.createElement("label"), field = document.createElement("input");
+  label.className = "claims-filter";
   field.type = "search";
-  field.className = "claims-filter";
-  field.placeholder = "Words of a claim";
-  field.setAttribute("aria-label", "Show only claims with these words");
+  label.append("Only claims with these words: ", field);
   field.addEventListener("input", function () {
     var words = field.value.toLowerCase().split(/\s+/);
-    rows.forEach(function (row) {
-      var text = row.textContent.toLowerCase();
-      row.hidden = !words.every(function (word) { return text.includes(word); });
-    });
-    document.querySelectorAll("section:has(> * table.claims, > table.claims)").forEach(function (section) {
-      section.hidden = section.matches("section section") && !section.querySelector("tbody tr:not([hidden])");
+    tables.forEach(function (table) {
+      var any = false;
+      table.querySelectorAll("tbody tr").forEach(function (row) {
+        var text = row.textContent.toLowerCase();
+        row.hidden = !words.every(function (word) { return text.includes(word); });
+        any = any || !row.hidden;
+      });
+      table.closest("section").hidden = !any;
     });
   });
-  document.querySelector("section section").before(field);
+  tables[0].closest("section").before(label);
 });

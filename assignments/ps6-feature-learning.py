@@ -42,9 +42,9 @@ from ntk_helpers.figures import curves
 #    kernels into each other. For parities of $k$ out of $d$ coordinates, $N=\binom dk$, take for each set of $k$
 #    coordinates a kernel that sees these coordinates only. What is left of the bound? What does that have to do with
 #    feature learning?
-# 3. Inputs are uniform on $\{-1,1\}^d$, the places of a ring, and the target is $x_1x_2$. What does part 1 say about
-#    the kernel of a fully connected network, and what about that of a convolutional one with circular padding and a
-#    flat head? May one conclude that $d$ examples are enough for the second?
+# 3. Inputs are uniform on $\{-1,1\}^d$, read as signals on a ring of $d$ places, and the target is $x_1x_2$. What does
+#    part 1 say about the kernel of a fully connected network, and what about that of a convolutional one with circular
+#    padding and a flat head? May one conclude that $d$ examples are enough for the second?
 # 4. A network's weights at the start prefer no coordinate either. In the book a small network learns a parity of three
 #    out of $d=30$ coordinates from 800 examples. Which step of your proof fails for the trained network?
 
@@ -77,10 +77,10 @@ from ntk_helpers.figures import curves
 # ## 2. Between the flat head and the pooled one (5 points)
 #
 # Signals live on a ring of $P$ places and have $C$ channels. A network has one hidden layer of filters that see a place
-# and its two neighbors around the ring, ReLU, $\sigma_w^2=2$ and no biases. Its head looks through *windows* of $w\le
-# P$ successive places, which go around the ring as well. They begin at the places $0,s,2s,\dots$, where the *stride*
-# $s$ divides $P$, so there are $M=P/s$ windows. Each channel is averaged over each window, and the readout has a weight
-# for each average:
+# and its two neighbors around the ring, ReLU, $\sigma_w^2=2$ and no biases, in the parameterization of the book. Its
+# head looks through *windows* of $w\le P$ successive places, which go around the ring as well. They begin at the places
+# $0,s,2s,\dots$, where the *stride* $s$ divides $P$, so there are $M=P/s$ windows. Each channel is averaged over each
+# window, and the readout has a weight for each average:
 # $$f(x)=\sqrt{\frac2{M\,n}}\;\sum_{c=1}^n\sum_{j=0}^{M-1}a_{cj}\;\frac1w\sum_{i=0}^{w-1}h_{c,\,sj+i}(x).$$
 # All weights are trained. Return the tangent kernel in the limit of infinitely many channels $n$, for all pairs of
 # signals of two arrays.
@@ -408,7 +408,8 @@ _kept(first_step, np.random.default_rng(3), W3, B3, lambda x: x[:, ONE], 5, 3)
 # With your function the next cell draws how far the coordinates that matter are ahead, over the number of examples: the
 # mean square of their part of the first step, divided by the mean of those of all coordinates that do not matter. There
 # are $d=30$ coordinates and 60 neurons, with standard normal weights and biases of $-1$. The *staircase* is
-# $(x_1+x_1x_2+x_1x_2x_3)/\sqrt3$, and has a curve for each of its coordinates.
+# $(x_1+x_1x_2+x_1x_2x_3)/\sqrt3$, and has a curve for each of its coordinates. (Training takes many steps, in which a
+# small lead can grow.)
 
 # %%
 _rng, _sizes = np.random.default_rng(0), np.array([10, 20, 50, 100, 200, 500, 1000, 2000, 5000])
@@ -430,8 +431,8 @@ curves(_sizes, {"parity of two": _lead(lambda x: x[:, 0] * x[:, 1])[:2].mean(axi
 # 1. From how many examples on are the coordinates of the parities of two and of three ahead by a factor of 2? Explain
 #    the quotient of the two numbers. (The mean square is that of a signal, the mean of $g_{rj}$ over all inputs, plus
 #    that of noise. How do they depend on $n$ and $d$? The parity's other coordinates change $z$ by $\pm w_j/\sqrt d$
-#    each: what does that do to the mean?) What would the two numbers be for $d=300$? And how many examples does a
-#    kernel of a fully connected network need, by the book's bound $1-n/\binom dk$?
+#    each: what does that do to the mean?) What would the two numbers be for $d=300$? And how many examples does the
+#    kernel of a fully connected network need, at least, for an error of $\frac12$, by the book's bound $1-n/\binom dk$?
 # 2. In the staircase the three coordinates appear one after the other. Why? Suppose that the first step has made the
 #    weights of coordinate 1 large, of order $\sqrt d$. Which coordinate does the next step see, from how many examples,
 #    and why has the bare parity of three no such second step?
@@ -447,24 +448,25 @@ curves(_sizes, {"parity of two": _lead(lambda x: x[:, 0] * x[:, 1])[:2].mean(axi
 #    E[\phi'^2]$, of order $1/n$ for every coordinate. Signal of coordinate 1: $\mathbb E[\phi'(z)\,x_2]$ for two,
 #    $\mathbb E[\phi'(z)\,x_2x_3]$ for three. Each further coordinate changes $z$ by $\pm w_j/\sqrt d$, so it costs a
 #    factor $d^{-1/2}$: squares of order $d^{-1}$ and $d^{-2}$. Signal and noise are equal at $n\sim d^{k-1}$. For
-#    $d=300$: ten times and a hundred times as many. The kernel needs $n$ of order $\binom dk$, one power of $d$ more:
-#    435 and 4060 here, about 45 000 and 4.5 million for $d=300$.
+#    $d=300$: ten times and a hundred times as many. The kernel needs $\frac12\binom dk$, one power of $d$ more (over
+#    $k!$): 218 and 2030 here, 22 425 and about 2.2 million for $d=300$.
 # 2. Coordinate 1 is correlated with the target itself, so its signal is $\mathbb E[\phi'(z)]/\sqrt3$, of order 1; that
 #    of coordinate 2 is mostly $\mathbb E[\phi'(z)\,x_1]$, of order $d^{-1/2}$, that of coordinate 3 $\mathbb
 #    E[\phi'(z)\,x_1x_2]$ and $\mathbb E[\phi'(z)\,x_1x_3]$, of order $d^{-1}$. With $w_1$ of order $\sqrt d$, $x_1$
 #    changes $z$ by order 1, $\mathbb E[\phi'(z)\,x_1]$ is of order 1, and coordinate 2 is seen from a number of
 #    examples on that does not grow with $d$; then coordinate 3 in the same way. The bare parity has no coordinate that
 #    is seen early: all three wait for $d^2$ examples, or many steps.
-# 3. *The function.* $\frac d{dt}\mathbb E[aw]=-\frac1s\sum_ie_i(\mathbb E[ww^\top]+\mathbb E[a^2]I)x_i/\sqrt d$,
-#    and $\mathbb E[ww^\top]$ changes by products of $x_i$ and $\mathbb E[aw]$: both stay in the inputs' span. So
-#    $f(x)=\beta^\top x$ with $\beta$ in it. Only one such $\beta$ fits all labels, and regression with the first
-#    kernel, $2x^\top x'/d$, finds it, too. *The alignment.* Let $XX^\top=cI$. At the start $\Theta=\frac{2c}dI$, with alignment
-#    $n^{-1/2}<1$ (for $n>1$). While the residual is a multiple of $y$, only $a$ and $v^\top w$ of a neuron move, where
-#    $v$ is the unit vector along $X^\top y$; so it remains one, and in $a$ and $v^\top w$ this is the book's network of
-#    one input: $\mathbb E[a^2]$ and $\mathbb E[(v^\top w)^2]$ grow alike, to some $A>1$. At the end $\Theta=\frac
+# 3. *The function.* $\frac d{dt}\mathbb E[aw]=-\frac1s\sum_ie_i(\mathbb E[ww^\top]+\mathbb E[a^2]I)x_i/\sqrt d$, and
+#    $\mathbb E[ww^\top]$ changes by products of $x_i$ and $\mathbb E[aw]$: both stay in the inputs' span. So
+#    $f(x)=\beta^\top x$ with $\beta$ in it. Only one such $\beta$ fits all labels (and they are fitted, since $\Theta$
+#    grows, as follows); regression with the first kernel, $2x^\top x'/d$, finds it, too. *The alignment.* Let
+#    $XX^\top=cI$. At the start $\Theta=\frac{2c}dI$, with alignment $n^{-1/2}<1$ (for $n>1$). While the residual is a
+#    multiple of $y$, only $a$ and $v^\top w$ of a neuron move, where $v$ is the unit vector along $X^\top y$; so it
+#    remains one, and in $a$ and $v^\top w$ this is the book's network of one input: $\mathbb E[a^2]$ and $\mathbb
+#    E[(v^\top w)^2]$ grow alike, to some $A>1$. At the end $\Theta=\frac
 #    cd\big((A+1)I+(A-1)\,yy^\top/\|y\|^2\big)$: to a multiple of $I$ came a positive one of $yy^\top$, and the
-#    alignment has risen, for small $s$ up to nearly $2/\sqrt{n+3}$. *To measure*: errors on new inputs, of the network, of
-#    regression with its own first kernel and with the infinite one, all stopped at the same loss.
+#    alignment has risen, for small $s$ up to nearly $2/\sqrt{n+3}$. *To measure*: errors on new inputs, of the network,
+#    of regression with its own first kernel and with the infinite one, all stopped at the same loss.
 #
 # *Marks:* 1 for the numbers and their quotient $d$ from signal and noise, 1 for $d=300$ and the kernel; 1 for part 2; 1
 # for the same function, 1 for the alignment, 1 for what to measure.

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Problem set 6: Symmetry and feature learning
 #
-# Five questions on the chapters *The convolutional kernel* and *Feature learning*, about 110 minutes, 26 points. Write
+# Five questions on the chapters *The convolutional kernel* and *Feature learning*, about 120 minutes, 26 points. Write
 # in the cells that say `YOUR CODE HERE` or `YOUR ANSWER HERE`; add cells of your own where you like. A cell marked
 # *Self-check* says what is wrong with an answer and is worth a point; the remaining points are given by tests that run
 # after you have handed in; numbers are right to a ten-thousandth of the largest. No question needs the answer to
@@ -63,9 +63,9 @@ from ntk_helpers.figures import curves
 #    Rightly, as the kernel on the right coordinates has only $2^k$ inputs to learn. A network that learns features
 #    chooses its kernel by the labels, out of very many; the bound is about kernels fixed before.
 # 3. Fully connected: all permutations, $N=\binom d2$, error at least $1-\frac{2n}{d(d-1)}$. Flat head: shifts of both
-#    inputs leave the kernel as it is, other permutations do not (but for the reflection), and carry $x_1x_2$ to the
-#    products of the $d$ pairs of neighbors: error at least $1-n/d$. No: the error is bounded from below, and nothing
-#    says that the bound is reached.
+#    inputs leave the kernel as it is (other permutations in general do not, but for the reflection), and carry $x_1x_2$
+#    to the products of the $d$ pairs of neighbors: error at least $1-n/d$. No: the error is bounded from below, and
+#    nothing says that the bound is reached.
 # 4. The trained function does not lie in a span that is the same for all $\chi_i$: with another target the neurons move
 #    elsewhere, so $\sum_i\|\Pi\chi_i\|^2\le n$ has no single $\Pi$. (The symmetry holds: on average all $\chi_i$ are
 #    equally hard.)

@@ -317,7 +317,7 @@ _kept(train_moments, MOMENTS2, X3, Y3, SCALE2, RATE2, 6)
 #
 # Draw `repeats` times $n$ new examples for the same neurons, and return for each coordinate $j$ the mean of $g_{rj}^2$
 # over neurons and draws, of shape $(d,)$. `target` is a function that returns $y$, $(n,)$, for inputs of shape $(n,d)$.
-# All random numbers come from `rng`, in any order; results are compared within 15 % of the largest.
+# All random numbers come from `rng`, in any order; results are compared within 20 % of the largest.
 
 # %% answer="4-first-step"
 def first_step(rng, W, b, target, n, repeats):
@@ -347,7 +347,7 @@ def squares(W, b, target, n, factor=slope, scale=1.0, low=-1.0, together=False, 
 
 def clear(right, wrong):
     """Return whether the tolerance tells wrong answers from the right one, which shows the coordinates."""
-    return right.max() > 1.6 * right.min() and all(apart(right, {"": one}, 0.2) for one in wrong)
+    return right.max() > 1.6 * right.min() and all(apart(right, {"": one}, 0.27) for one in wrong)
 
 def drawn(m, d, target, n):
     """Return weights and biases with no preactivation near a kink, and the mean squares."""
@@ -356,7 +356,8 @@ def drawn(m, d, target, n):
         z = np.array(list(itertools.product((-1.0, 1.0), repeat=d))) @ W.T / d**0.5 + b
         right = squares(W, b, target, n)
         if np.abs(z).min() > 0.01 and (np.abs((z > 0).mean(axis=0) - 0.5) < 0.4).all() and clear(
-                right, [squares(W, b, target, n, scale=d**0.5), squares(W, 0 * b, target, n)]):
+                right, [squares(W, b, target, n, **one) for one in ({"scale": d**0.5}, {"together": True})]
+                + [squares(W, 0 * b, target, n)]):
             return W, b, right
 
 PARITY, TRIPLE = (sorted(rng.permutation(d)[:k].tolist()) for d, k in ((4, 2), (6, 3)))
@@ -387,18 +388,18 @@ W2, B2, SQUARES2 = drawn(4, 6, lambda x: x[:, TRIPLE].prod(axis=1), 30)
 W3, B3, WEIGHTED = drawn(3, 5, lambda x: 1.5 * x[:, ONE] - 2 * x[:, OTHER] * x[:, ONE], 7)
 
 # %% test="4-first-step" points=1
-_squares = first_step(np.random.default_rng(0), W1, B1, lambda x: x[:, PARITY].prod(axis=1), 12, 3000)
-check(_squares, SQUARES, name="mean squares", rtol=0.15, strict=True, hints=HINTS)  # they are random: theory ± 15 %
+_squares = first_step(np.random.default_rng(0), W1, B1, lambda x: x[:, PARITY].prod(axis=1), 12, 1500)
+check(_squares, SQUARES, name="mean squares", rtol=0.2, strict=True, hints=HINTS)  # they are random: theory ± 20 %
 
 # %% hidden="4-first-step" points=1
 # Six standard errors or more.
-_squares = _call(first_step, np.random.default_rng(1), W2, B2, lambda x: x[:, TRIPLE].prod(axis=1), 30, 3000)
-_near(_squares, SQUARES2, "a parity of three, six coordinates", within=0.15)
+_squares = _call(first_step, np.random.default_rng(1), W2, B2, lambda x: x[:, TRIPLE].prod(axis=1), 30, 1500)
+_near(_squares, SQUARES2, "a parity of three, six coordinates", within=0.2)
 
 # %% hidden="4-first-step" points=1
 _squares = _call(first_step, np.random.default_rng(2), W3, B3,
-                 lambda x: 1.5 * x[:, ONE] - 2 * x[:, OTHER] * x[:, ONE], 7, 3000)
-_near(_squares, WEIGHTED, "targets of several sizes, five coordinates", within=0.15)
+                 lambda x: 1.5 * x[:, ONE] - 2 * x[:, OTHER] * x[:, ONE], 7, 1500)
+_near(_squares, WEIGHTED, "targets of several sizes, five coordinates", within=0.2)
 
 # %% hidden="4-first-step" points=1
 _draws(first_step, W3, B3, lambda x: x[:, ONE], 5, 3)

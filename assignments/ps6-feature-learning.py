@@ -24,7 +24,7 @@ def halves(*shape):
 import numpy as np
 
 from ntk_helpers import check
-from ntk_helpers.figures import curves
+from ntk_helpers.figures import curves, legend
 
 # %% [markdown]
 # ## 1. What symmetry costs (6 points)
@@ -421,10 +421,12 @@ def _lead(target):
     return squares[:3] / squares[3:].mean(axis=0)
 
 _stairs = _lead(lambda x: (x[:, 0] + x[:, 0] * x[:, 1] + x[:, :3].prod(axis=1)) / 3**0.5)
-curves(_sizes, {"parity of two": _lead(lambda x: x[:, 0] * x[:, 1])[:2].mean(axis=0),
-                "parity of three": _lead(lambda x: x[:, :3].prod(axis=1)).mean(axis=0),
-                "staircase, 1": _stairs[0], "staircase, 2": _stairs[1], "staircase, 3": _stairs[2]},
-       xscale="log", yscale="log", xlabel="examples", ylabel="ahead by the factor", ylim=(0.7, 300))
+_fig = curves(_sizes, {"parity of two": _lead(lambda x: x[:, 0] * x[:, 1])[:2].mean(axis=0),
+                       "parity of three": _lead(lambda x: x[:, :3].prod(axis=1)).mean(axis=0),
+                       "staircase, 1": _stairs[0], "staircase, 2": _stairs[1], "staircase, 3": _stairs[2]},
+              xscale="log", yscale="log", xlabel="examples", ylabel="ahead by the factor", ylim=(0.7, 1000))
+legend(_fig.axes[0], loc="upper left")
+_fig
 
 # %% [markdown]
 # ## 5. Reading (6 points)
@@ -445,7 +447,7 @@ curves(_sizes, {"parity of two": _lead(lambda x: x[:, 0] * x[:, 1])[:2].mean(axi
 #    book's network of one input.) What should the authors have measured?
 
 # %% [markdown] answer="5-reading" points=6
-# 1. About 80 and 2000, a quotient of about $d=30$. Noise: the mean square of a mean of $n$ terms of variance $\mathbb
+# 1. About 70 and 1800, a quotient of about $d=30$. Noise: the mean square of a mean of $n$ terms of variance $\mathbb
 #    E[\phi'^2]$, of order $1/n$ for every coordinate. Signal of coordinate 1: $\mathbb E[\phi'(z)\,x_2]$ for two,
 #    $\mathbb E[\phi'(z)\,x_2x_3]$ for three. Each further coordinate changes $z$ by $\pm w_j/\sqrt d$, so it costs a
 #    factor $d^{-1/2}$: squares of order $d^{-1}$ and $d^{-2}$. Signal and noise are equal at $n\sim d^{k-1}$. For

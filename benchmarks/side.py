@@ -1,7 +1,8 @@
 """One side of the benchmark:  python side.py numpy|numba|peer  answers requests on its input, a line of JSON each.
 
 {"task": {...}} prepares a task: time of its first call (the peer's compiles), a few entries of the result; {}
-runs it again: wall and CPU seconds, of all threads; {"costs": true} measures what the machine can do at best.
+runs it again, a short one several times: least wall and CPU seconds, of all threads; {"costs": true} measures what
+the machine can do at best.
 """
 import json
 import os
@@ -16,6 +17,7 @@ from unittest.mock import MagicMock
 import numpy as np
 
 DIM, WEIGHT_STD, BIAS_STD = 64, 2**0.5, 0.1
+TURN = 0.02  #: seconds; the first call of a turn of a few milliseconds finds the caches filled by the other side
 
 
 def main(prepare):
@@ -30,9 +32,13 @@ def main(prepare):
             results = [np.asarray(a) for a in call()]
             answer = {"first": time.perf_counter() - start, "sample": [a[:9, -9:].tolist() for a in results]}
         else:
-            wall, cpu = time.perf_counter(), time.process_time()
-            results = call()
-            answer = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+            answer, end = {"wall": np.inf, "cpu": np.inf}, time.perf_counter() + TURN
+            while time.perf_counter() < end:
+                wall, cpu = time.perf_counter(), time.process_time()
+                results = call()
+                spent = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+                answer = {name: min(answer[name], spent[name]) for name in answer}
+                results = None
         results = None
         print(json.dumps(answer), flush=True)
 

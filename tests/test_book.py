@@ -424,6 +424,19 @@ def test_what_is_cut_off_is_found(browser, built, planted, found):
     assert any(found in line for line in told), told
 
 
+@pytest.mark.parametrize("name", ["06-kernel-gradient-descent", "appendix-gaussian-integrals"])  # formulas come first
+def test_nothing_moves_while_a_page_loads(browser, site, name):
+    tab = browser.new_page(viewport={"width": 412, "height": 823}, is_mobile=True, device_scale_factor=1.75)
+    tab.context.new_cdp_session(tab).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    tab.add_init_script("""new PerformanceObserver(list => list.getEntries().forEach(entry => {
+        window.shift = (window.shift || 0) + entry.value })).observe({ type: "layout-shift", buffered: true })""")
+    tab.goto(f"{site}book/{name}.html")
+    tab.wait_for_timeout(500)
+    shift = tab.evaluate("window.shift || 0")
+    tab.close()
+    assert shift <= 0.02
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_first_visit_is_light(book, name):
     page = f"{name}.html"

@@ -29,6 +29,12 @@ STYLES = ["basic.css", THEME_STYLES, "pygments.css", "styles/sphinx-book-theme.c
 UNNEEDED = ["scripts/fontawesome.js", "styles/theme.css",  # icons as fonts, see `icons`; imports basic.css
             "design-tabs.js",                              # keeps tabs of several pages in step
             "searchtools.js", "searchindex.js"]            # of Sphinx's search; tools/search.py has another
+# The font of formulas is in the style sheet, and still comes a moment after it: text that stood there would move.
+WAIT = """<script>(function (html) {
+      html.classList.add("waits");
+      document.fonts.load('1em "Book Math"').finally(function () { html.classList.remove("waits"); });
+    })(document.documentElement);</script>
+"""
 SEARCH = ["language_data.js"]                              # search.html alone loads it
 
 
@@ -45,6 +51,7 @@ def link(page, version):
     root = re.search(r'data-content_root="([^"]*)"', page)[1]
     links = (f'<link rel="stylesheet" href="{root}_static/book.css?v={version}">\n'
              f'    <script defer src="{root}_static/book.js?v={version}"></script>\n')
+    links += f"    {WAIT}" * ("<math" in page)
     return page.replace("</title>", f"</title>\n    {links}", 1)
 
 

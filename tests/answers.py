@@ -604,4 +604,136 @@ return np.array([found[n] for n in sizes])"""),
         ("a seed inside", 4, "", ("result = []", "result, rng = [], np.random.default_rng(0)")),
         ("y changed in place", 4, "", ("    result = []", "    y -= 0.0\n    y += 1e-13\n    result = []")),
     ],
+}, "ps6-feature-learning": {
+    "2-windows": [
+        ("place by place", 5, "", """P, C = x1.shape[1:]
+result = np.zeros((len(x1), len(x2)))
+for a, b in np.ndindex(result.shape):
+    for start in range(0, P, stride):
+        for i, j in np.ndindex(window, window):
+            u, v = (np.concatenate([x[(start + by + t) % P] for t in (-1, 0, 1)]) for x, by in ((x1[a], i), (x2[b], j)))
+            size = np.linalg.norm(u) * np.linalg.norm(v)
+            if size:
+                g = np.arccos(np.clip(u @ v / size, -1, 1))
+                result[a, b] += size * (np.sin(g) + 2 * (np.pi - g) * np.cos(g)) / np.pi
+return result * 2 / (3 * C) / (P // stride) / window**2"""),
+        ("a matrix of windows", 5, "",
+         ("inside = (np.arange(0, places, stride)[:, None] + np.arange(window)) % places",
+          "look = np.array([np.roll(np.arange(places) < window, by) for by in range(0, places, stride)]) / window"),
+         ("return pairs[:, :, inside[:, :, None], inside[:, None, :]].mean(axis=(2, 3, 4))",
+          "return np.einsum('abpq,jp,jq->ab', pairs, look, look) / len(look)")),
+        ("single precision", 5, "", ("    places, channels", "    x1, x2 = np.float32(x1), np.float32(x2)\n    places, channels")),
+        ("a cosine below 1 - 1e-7", 5, "", ("scale, 1), -1, 1)", "scale, 1), -1 + 1e-7, 1 - 1e-7)")),
+        ("a flat head", 0, "is that of a flat head", ("return pairs[:, :, inside[:, :, None], inside[:, None, :]].mean(axis=(2, 3, 4))",
+         "return np.einsum('abpp->ab', pairs) / places")),
+        ("a pooled head", 0, "is that of a pooled head", ("pairs[:, :, inside[:, :, None], inside[:, None, :]].mean(axis=(2, 3, 4))",
+                                                          "pairs.mean(axis=(2, 3))")),
+        ("the NNGP kernel", 0, "is the NNGP kernel", ("2 * (np.pi - np.arccos", "(np.pi - np.arccos")),
+        ("the readout not trained", 0, "is the filters' part alone", ("(scale * np.sqrt(1 - cosine**2) + 2 * (np.pi", "((np.pi")),
+        ("no E[φ'φ']", 0, "lacks E", ("2 * (np.pi - np.arccos(cosine)) * k) / np.pi", "(np.pi - np.arccos(cosine)) * k) / np.pi + 2 * k")),
+        ("windows that meet each other", 0, "lets windows meet each other",
+         ("inside[:, :, None], inside[:, None, :]].mean(axis=(2, 3, 4))", "inside.ravel()[:, None], inside.ravel()].mean(axis=(2, 3))")),
+        ("equal places of a window", 0, "forgets pairs of different places",
+         ("inside[:, :, None], inside[:, None, :]].mean(axis=(2, 3, 4))", "inside, inside].mean(axis=(2, 3)) / window")),
+        ("no stride", 2, "ignores the stride", ("np.arange(0, places, stride)", "np.arange(places)")),
+        ("windows that are cut off", 2, "cuts windows off", ("return pairs[:, :, inside[:, :, None], inside[:, None, :]].mean(axis=(2, 3, 4))",
+         "return np.mean([pairs[:, :, s:s + window, s:s + window].mean(axis=(2, 3)) for s in range(0, places, stride)], axis=0)")),
+        ("windows around their places", 3, "has each window a place too early", ("+ np.arange(window))", "+ np.arange(window) - window // 2)")),
+        ("filters that see zeros", 0, "has filters that see zeros", ("np.roll(x, by, axis=1) for by in (1, 0, -1)",
+         "np.pad(x, ((0, 0), (1, 1), (0, 0)))[:, by:by + places] for by in (0, 1, 2)")),
+        ("window and stride exchanged", 1, "takes the window for the stride", ("window, stride", "stride, window")),
+        ("the channels not counted", 1, "is 2 times what it should be", ("(3 * channels)", "3")),
+        ("a cosine that is not clipped", [4, 5], "", ("np.clip(k / np.where(scale > 0, scale, 1), -1, 1)", "k / np.where(scale > 0, scale, 1)")),
+        ("a division by zero", 4, "", ("np.where(scale > 0, scale, 1)", "scale")),
+        ("x1 changed in place", 4, "", ("    places, channels", "    x1 += 1e-13\n    places, channels")),
+        ("the package", 1, "", ("    places, channels", "    from ntk_helpers import mlp, relu\n"
+                                "    mlp(1, relu).kernels(np.ones((1, 2)))\n    places, channels")),
+    ],
+    "3-moments": [
+        ("neurons that have these moments", 5, "", """values, vectors = np.linalg.eigh(moments)
+theta = (vectors * np.sqrt(np.maximum(values, 0) * len(values))).T
+a, w, u = theta[:, 0], theta[:, 1:], x / x.shape[1] ** 0.5
+for _ in range(steps):
+    e = s * np.mean(a[:, None] * (w @ u.T), axis=0) - y
+    a, w = a - eta / s * w @ u.T @ e, w - eta / s * np.outer(a, e @ u)
+z = w @ u.T
+return s * a @ z / len(a), z.T @ z / len(a) + np.mean(a**2) * u @ u.T"""),
+        ("block by block", 5, "", """A, c, S = moments[0, 0], moments[0, 1:], moments[1:, 1:]
+u = x / np.sqrt(x.shape[1])
+for _ in range(steps):
+    g = eta / s * (s * u @ c - y) @ u
+    A, c, S = A - 2 * c @ g + g @ S @ g, c - S @ g - A * g + g @ c * g, S - np.outer(c, g) - np.outer(g, c) + A * np.outer(g, g)
+return [s * u @ c, u @ S @ u.T + A * u @ u.T]"""),
+        ("moments of a and the z", 5, "", """lift = np.eye(1 + len(x), len(moments))
+lift[1:] = np.c_[0 * y, x / np.sqrt(x.shape[1])]
+both, gram = lift @ moments @ lift.T, x @ x.T / x.shape[1]
+for _ in range(steps):
+    e, move = s * both[0, 1:] - y, np.eye(1 + len(x))
+    move[0, 1:], move[1:, 0] = -eta / s * e, -eta / s * gram @ e
+    both = move @ both @ move.T
+return s * both[0, 1:], both[1:, 1:] + both[0, 0] * gram"""),
+        ("single precision", 5, "", ("    unit = x", "    moments, x, y = np.float32(moments), np.float32(x), np.float32(y)\n    unit = x")),
+        ("a step too many", 0, "outputs: takes one step too many", ("range(steps)", "range(steps + 1)")),
+        ("a step too few", 0, "outputs: takes one step too few", ("range(steps)", "range(1, steps)")),
+        ("the first residual", 2, "outputs: uses the first residual", ("    for _ in range(steps):\n        pull = unit.T @ (s * unit @ moments[1:, 0] - y)\n",
+         "    pull = unit.T @ (s * unit @ moments[1:, 0] - y)\n    for _ in range(steps):\n")),
+        ("the readout alone", 0, "outputs: trains the readout weights alone", ("step[0, 1:] = step[1:, 0] =", "step[0, 1:] =")),
+        ("the first layer alone", 0, "outputs: trains the first layer alone", ("step[0, 1:] = step[1:, 0] =", "step[1:, 0] =")),
+        ("one after the other", 0, "outputs: moves w by the new a", ("        moments = step", "        step = np.tril(step) @ np.triu(step)\n        moments = step")),
+        ("on one side", 0, "outputs: multiplies the moments on one side", ("step @ moments @ step.T", "step @ moments")),
+        ("the sign", 0, "outputs: moves away", ("-eta / s", "eta / s")),
+        ("no scale in the step", 0, "outputs: lacks 1/s in the step", ("-eta / s", "-eta")),
+        ("its square in the step", 0, "outputs: has 1/s² in the step", ("-eta / s", "-eta / s**2")),
+        ("a mean over examples", 0, "outputs: has a mean over examples", ("-eta / s", "-eta / s / len(y)")),
+        ("no root of d", 0, "outputs: does not divide by the root of d", ("x / np.sqrt(x.shape[1])", "x")),
+        ("d for its root", 0, "outputs: divides by d where", ("x / np.sqrt(x.shape[1])", "x / x.shape[1]")),
+        ("no scale at the end", 2, "outputs: lacks the scale s at the end", ("return s * unit", "return unit")),
+        ("the residual", 2, "outputs: is the residual", ("return s * unit @ moments[1:, 0]", "return s * unit @ moments[1:, 0] - y")),
+        ("the first layer's part", 2, "kernel: is the first layer's part alone", ("unit @ moments[1:, 1:] @ unit.T + moments", "moments")),
+        ("the readout's part", 2, "kernel: is the readout's part alone", (" + moments[0, 0] * unit @ unit.T", "")),
+        ("the kernel at the start", 2, "kernel: is the kernel at the start", ("    for _", "    first = moments\n    for _"),
+         ("moments[1:, 1:] @ unit.T + moments[0, 0]", "first[1:, 1:] @ unit.T + first[0, 0]")),
+        ("no kernel of the inputs", 2, "kernel: lacks the inputs' kernel", ("moments[0, 0] * unit @ unit.T", "moments[0, 0]")),
+        ("d in one part of the kernel", 2, "kernel: does not divide by d beside", ("moments[0, 0] * unit @ unit.T", "moments[0, 0] * x @ x.T")),
+        ("exchanged", 0, "outputs: has shape", ("return s * unit @ moments[1:, 0], unit @ moments[1:, 1:] @ unit.T + moments[0, 0] * unit @ unit.T",
+                                                "return unit @ moments[1:, 1:] @ unit.T + moments[0, 0] * unit @ unit.T, s * unit @ moments[1:, 0]")),
+        ("moments changed in place", 4, "", ("moments = step @", "moments[:] = step @")),
+        ("the package", 1, "", ("    unit = x", "    from ntk_helpers import log_slope\n    log_slope(np.array([1.0, 2.0]), np.array([1.0, 2.0]))\n    unit = x")),
+    ],
+    "4-first-step": [
+        ("all draws at once", 4, "", """d = W.shape[1]
+x = rng.integers(0, 2, (repeats, n, d)) * 2.0 - 1
+y = np.array([target(one) for one in x])
+on = (x @ W.T * d**-0.5 + b > 0) * y[:, :, None]
+return np.mean((on.swapaxes(1, 2) @ x / n) ** 2, axis=(0, 1))"""),
+        ("neuron by neuron", 4, "", """total, d = np.zeros(W.shape[1]), W.shape[1]
+for _ in range(repeats):
+    x = np.sign(rng.standard_normal((n, d)))
+    y = target(x)
+    for w, c in zip(W, b):
+        total += ((y * (x @ w / d**0.5 + c > 0)) @ x / n) ** 2
+return total / len(W) / repeats"""),
+        ("single precision", 4, "", ("(n, d))", "(n, d)).astype(np.float32)")),
+        ("uniform numbers", 4, "", ("rng.choice([-1.0, 1.0], (n, d))", "1 - 2.0 * (rng.random((n, d)) < 0.5)")),
+        ("the mean before the square", 1, "squares the mean over draws",
+         ("np.mean(((target(x)[:, None] * active).T @ x / n) ** 2, axis=0)", "(target(x)[:, None] * active).T @ x / n"),
+         ("return total / repeats", "return np.mean((total / repeats) ** 2, axis=0)")),
+        ("a sum over examples", 1, "is a sum over examples", ("@ x / n)", "@ x)")),
+        ("the root of n", 1, "is divided by the root of n", ("@ x / n)", "@ x / n**0.5)")),
+        ("a root", 1, "is a root", ("return total / repeats", "return (total / repeats) ** 0.5")),
+        ("no φ'", 1, "lacks φ'", ("* active", "* (active | True)")),
+        ("φ itself", 1, "has φ where", ("x @ W.T / np.sqrt(d) + b > 0", "np.maximum(x @ W.T / np.sqrt(d) + b, 0)")),
+        ("no targets", 1, "lacks the targets", ("target(x)[:, None] * active", "1.0 * active")),
+        ("no biases", 1, "lacks the biases", (" + b > 0", " > 0")),
+        ("no root of d", 1, "does not divide by the root of d", (" / np.sqrt(d)", "")),
+        ("a mean over neurons first", 1, "averages over neurons before", ("@ x / n) ** 2, axis=0)", "@ x / n), axis=0) ** 2")),
+        ("inputs of 0 and 1", 1, "has inputs of 0 and 1", ("[-1.0, 1.0]", "[0.0, 1.0]")),
+        ("a sum over neurons", 1, "is a sum over neurons", ("np.mean(((", "np.sum(((")),
+        ("a number for each neuron", 1, "has shape", ("** 2, axis=0)", "** 2, axis=1)")),
+        ("the same examples in all draws", [1, 2], None, ("    for _ in range(repeats):\n        x = rng.choice([-1.0, 1.0], (n, d))\n",
+         "    x = rng.choice([-1.0, 1.0], (n, d))\n    for _ in range(repeats):\n")),
+        ("numbers of NumPy's own generator", 3, "", ("rng.choice", "np.random.choice")),
+        ("a seed inside", 3, "", ("total, d = 0,", "rng = np.random.default_rng(0)\n    total, d = 0,")),
+        ("W changed in place", 3, "", ("    total, d", "    W += 1e-13\n    total, d")),
+    ],
 }}

@@ -42,7 +42,7 @@ def secrets(name):
 def test_the_book_lists_them():
     page = (problem_sets.ROOT / "book" / "problem-sets.md").read_text(encoding="utf-8")
     listed = re.findall(r"</_build/assignments/([\w-]+)/\1\.(?:ipynb|zip)>", page)
-    assert sorted(listed) == sorted([*SETS, *SETS]) and len(SETS) >= 5
+    assert sorted(listed) == sorted([*SETS, *SETS]) and len(SETS) >= 6
 
 
 @every_set
@@ -157,7 +157,7 @@ def test_an_answer_that_does_nothing_gets_nothing(name):
 
 @pytest.mark.parametrize(("name", "question"), [
     ("ps1-double-descent", "5-curve"), ("ps2-gaussian-processes", "4-networks"), ("ps3-ntk", "4-scatter"),
-    ("ps5-generalization", "4-curve")])
+    ("ps5-generalization", "4-curve"), ("ps6-feature-learning", "4-first-step")])
 def test_a_right_sampler_passes_whatever_its_draws(name, question):
     """All streams pass with 0.7 of the bounds, which are six standard deviations or more (one false alarm in 1e8)."""
     cells = {cell.id: cell.source for cell in source(name).cells if cell.cell_type == "code"}

@@ -15,7 +15,8 @@ from ntk_helpers.training import Linearized, loss_gradient, train
 REFERENCE = Path(__file__).parent / "reference"
 SMOOTH = [mlp(2, tanh, 1.5, 0.3), mlp(1, erf, 1.2), resnet(2, gelu, 0.5, 1.3, 0.2),
           Architecture((Dense(1.1), Dense(1.0, 0.1), Residual(tanh, -0.7, 1.1, 0.4), Activation(sin),
-                        Activation(erf), Dense(0.9)))]
+                        Activation(erf), Dense(0.9))),
+          Architecture((Residual(tanh, 0.7, 1.1, 0.4), Dense(0.9)))]
 KINKED = [mlp(2, relu, 2**0.5, 0.1), resnet(2, leaky_relu(0.1), 0.5, 1.3, 0.2)]
 ARCHITECTURES = SMOOTH + KINKED
 STARTS = list(itertools.product(("ntk", "standard", "mup"), (False, True)))

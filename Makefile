@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS
 
 VENV_PYTHON = .venv/bin/python
 
-.PHONY: help setup book pdf picture test slow lab assignments grade seeds portable bench scale refresh lock wheels clean
+.PHONY: help setup book pdf picture test slow lab assignments grade seeds portable bench scale mutants refresh lock wheels clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,10 @@ bench: setup ## compare kernels with Neural Tangents, in an environment of its o
 
 scale: setup ## ridge regression of up to 60,000 examples, into benchmarks/scale.csv (goes on where it was)
 	@$(VENV_PYTHON) benchmarks/scale.py $(ARGS)
+
+mutants: setup ## change ntk_helpers in thousands of places: do the tests notice? (half an hour)
+	@$(VENV_PYTHON) -m pip install --quiet mutmut==3.8.1
+	@$(VENV_PYTHON) -m mutmut run; $(VENV_PYTHON) -m mutmut results
 
 refresh: setup ## execute the chapters and write their outputs back
 	@$(VENV_PYTHON) tools/notebooks.py refresh

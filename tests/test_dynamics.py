@@ -167,9 +167,8 @@ def test_the_critical_learning_rate_decides_and_is_named(problem):
         below = kernel_gradient_descent(theta, y, 0.995 * critical, 500)
     assert below.residual[-1] < below.residual[0]
     for share in (1.0, 1.005):
-        with pytest.warns(RuntimeWarning, match=f"critical 2/lambda_max = {critical:g}:") as caught:
+        with pytest.warns(RuntimeWarning, match=f"critical 2/lambda_max = {critical:g}: gradient descent does not"):
             above = kernel_gradient_descent(theta, y, share * critical, 500)
-        assert caught[0].filename == __file__
     assert above.residual[-1] / above.residual[0] > 10
     with pytest.warns(RuntimeWarning) as caught:
         far = kernel_gradient_descent(theta, y, 3 * critical, np.array([10, 100_000]), cross=theta)
@@ -177,11 +176,17 @@ def test_the_critical_learning_rate_decides_and_is_named(problem):
     assert critical_learning_rate(np.zeros((2, 2))) == np.inf
 
 
+def test_the_warning_is_about_the_caller():
+    with pytest.warns(RuntimeWarning) as caught:
+        kernel_gradient_descent(np.eye(1), [1.0], 2.0, 1)
+    assert caught[0].filename == __file__
+
+
 def test_a_mode_at_rest_stays_at_rest_however_far_the_others_diverge():
     with pytest.warns(RuntimeWarning):
-        path = kernel_gradient_descent(np.diag([1.0, 0.5]), [0.0, 1.0], 10.0, [5000])
+        path = kernel_gradient_descent(np.diag([1.0, 0.5]), [0.0, 1.0], 10.0, [5000], cross=np.ones((1, 2)))
     np.testing.assert_array_equal(path.modes, [[0, -np.inf]])
-    assert path.residual == np.inf
+    assert path.residual == np.inf and np.isinf(path.test)
 
 
 def test_modes_whose_eigenvalue_vanishes_do_not_move(rng):
@@ -371,18 +376,24 @@ def duplicated(rng):
 def test_singular_kernels_are_refused_with_advice(rng):
     theta, y = duplicated(rng), rng.standard_normal(8)
     advice = "must be positive definite beyond rounding; got a singular matrix. Remove duplicate training"
-    for call in (lambda **more: kernel_gradient_flow(theta, y, np.inf, **more),
-                 lambda **more: kernel_gradient_flow(theta, y, [1, 1e18], **more),
-                 lambda **more: kernel_gradient_descent(theta, y, 0.01, [10**18], **more),
-                 lambda **more: trained_ensemble((theta, theta), y, **more),
-                 lambda **more: gp_posterior(theta, y, theta, theta, **more),
-                 lambda **more: kernel_ridge(theta, y, theta, **more)):
-        with pytest.raises(ValueError, match=advice):
+    for name, call in (("theta", lambda **more: kernel_gradient_flow(theta, y, np.inf, **more)),
+                       ("theta", lambda **more: kernel_gradient_flow(theta, y, [1, 1e18], **more)),
+                       ("theta", lambda **more: kernel_gradient_descent(theta, y, 0.01, [10**18], **more)),
+                       ("train.ntk", lambda **more: trained_ensemble((theta, theta), y, **more)),
+                       ("train.nngp", lambda **more: trained_ensemble((theta, theta), y, layers="last", **more)),
+                       ("kernel", lambda **more: gp_posterior(theta, y, theta, theta, **more)),
+                       ("kernel", lambda **more: kernel_ridge(theta, y, theta, **more))):
+        with pytest.raises(ValueError, match=f"^{name} {advice}"):
             call()
         call(jitter=1e-6)
     kernel_ridge(theta, y, theta, ridge=1e-6)
     gp_posterior(theta, y, theta, theta, noise_variance=1e-6)
-    assert np.isfinite(kernel_gradient_flow(theta, y, 1e6).train).all()
+    with pytest.raises(ValueError, match="or ask for times well below") as error:
+        kernel_gradient_flow(theta, y, np.inf)
+    limit = float(str(error.value).split()[-1])  # one digit: rounded by a third at most
+    assert np.isfinite(kernel_gradient_flow(theta, y, limit / 2).train).all()
+    with pytest.raises(ValueError, match="theta must be positive definite"):
+        kernel_gradient_flow(theta, y, limit * 1.6)
     with pytest.raises(ValueError, match="kernel must be positive definite.* or a ridge"):
         kernel_ridge(-np.eye(2), [1, 2], np.eye(2))
     with pytest.raises(ValueError, match="or ask for times well below [0-9]e"):
@@ -393,7 +404,7 @@ def test_negative_eigenvalues_are_zero_within_rounding_and_refused_beyond():
     values = eigenmodes(np.diag([1.0, -2e-16])).eigenvalues
     np.testing.assert_array_equal(values, [1, 0])
     with pytest.raises(ValueError, match="theta must be positive semi-definite; got the eigenvalue -1e-12"):
-        eigenmodes(np.diag([1.0, -1e-12]))
+        eigenmodes(np.diag([1.0, 0.5, -1e-12]))
     eigenmodes(np.diag([1.0, -1e-7]).astype(np.float32))  # rounding is that of what came
     assert eigenmodes(np.eye(2, dtype=np.float32)).eigenvalues.dtype == np.float64
     eigenmodes(np.diag([1.0, -1e-12]), jitter=1e-6)
@@ -515,6 +526,7 @@ E, Y, PAIR, UPPER = np.eye(3), np.ones(3), (np.eye(3), np.eye(3)), np.triu(np.on
     (lambda: kernel_gradient_flow(E, Y, 1, f0=Y, f0_test=Y), "f0 and f0_test.*got f0_test without"),
     (lambda: kernel_gradient_flow(E, Y, 1, f0=Y, f0_test=Y[:2], cross=E), "f0_test must have 3 rows; got"),
     (lambda: kernel_gradient_flow(E, np.ones((3, 2)), 1, f0=np.ones((3, 1))), "f0 must have 2 columns; got shape"),
+    (lambda: kernel_gradient_flow(E, E, 1, f0=E, f0_test=E[:, :2], cross=E), "f0_test must have 3 columns; got"),
     (lambda: kernel_gradient_flow(E, Y, 1, jitter=-1), "jitter must be at least 0; got -1"),
     (lambda: kernel_gradient_descent(E, Y, 0, 5), "learning_rate must be above 0; got 0"),
     (lambda: kernel_gradient_descent(E, Y, np.nan, 5), "learning_rate must be finite; got nan"),
@@ -526,6 +538,8 @@ E, Y, PAIR, UPPER = np.eye(3), np.ones(3), (np.eye(3), np.eye(3)), np.triu(np.on
     (lambda: critical_learning_rate(np.ones((2, 3))), "theta must be square"),
     (lambda: eigenmodes(E, jitter=np.nan), "jitter must be finite; got nan"),
     (lambda: trained_ensemble(PAIR, Y, layers="first"), "layers must be \"all\" or \"last\"; got 'first'"),
+    (lambda: trained_ensemble(PAIR, Y[:2]), r"y must have 3 rows; got shape \(2,\)"),
+    (lambda: trained_ensemble((E, E, E), Y), r"train must be a pair \(nngp, ntk\), as of arch.kernels; got tuple"),
     (lambda: trained_ensemble(E, Y), r"train must be a pair \(nngp, ntk\), as of arch.kernels; got ndarray"),
     (lambda: trained_ensemble((E, E[:2]), Y), r"train.ntk must be square.*got shape \(2, 3\)"),
     (lambda: trained_ensemble((np.eye(2), E), Y), r"train.nngp must have 3 rows; got shape \(2, 2\)"),
@@ -535,13 +549,18 @@ E, Y, PAIR, UPPER = np.eye(3), np.ones(3), (np.eye(3), np.eye(3)), np.triu(np.on
     (lambda: trained_ensemble(PAIR, Y, 1, E, PAIR), "cross must be a pair"),
     (lambda: trained_ensemble(PAIR, Y, 1, (E[:, :2], E), PAIR), "cross.nngp must have 3 columns"),
     (lambda: trained_ensemble(PAIR, Y, 1, (E, E[:2]), PAIR), "cross.ntk must have 3 rows; got"),
+    (lambda: trained_ensemble(PAIR, Y, 1, (E, E[:, :2]), PAIR), "cross.ntk must have 3 columns; got"),
+    (lambda: trained_ensemble(PAIR, Y, 1, PAIR, E), "test must be a pair"),
     (lambda: trained_ensemble(PAIR, Y, 1, PAIR, (np.eye(2), E)), "test.nngp must have 3 rows; got"),
     (lambda: trained_ensemble(PAIR, Y, -1), "times must be at least 0"),
     (lambda: gp_posterior(E, Y, E, np.ones((3, 2))), r"test must have 3 columns; got shape \(3, 2\)"),
+    (lambda: gp_posterior(E, Y, E, np.ones(2)), r"test must have 3 rows; got shape \(2,\)"),
     (lambda: gp_posterior(E, Y, E[:, :2], E), "cross must have 3 columns"),
     (lambda: gp_posterior(E, Y, E, E, noise_variance=-1), "noise_variance must be at least 0; got -1"),
     (lambda: gp_posterior(np.ones((3, 2)), Y, E, E), "kernel must be square"),
     (lambda: kernel_ridge(E, Y, E, ridge=-0.5), "ridge must be at least 0; got -0.5"),
+    (lambda: log_marginal_likelihood(E, Y, noise_variance=-1), "noise_variance must be at least 0; got -1"),
+    (lambda: kernel_ridge(E, Y, E[:, :2]), "cross must have 3 columns; got"),
     (lambda: kernel_ridge(E, np.ones(2), E), "y must have 3 rows"),
 ])
 def test_bad_input_is_refused(call, message):

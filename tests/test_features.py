@@ -85,6 +85,10 @@ ONES = np.ones((4, 3))
     (lambda rng: fourier_features(rng, 3, 5)(np.ones(3)), r"x must be 2-D; got shape \(3,\)"),
     (lambda rng: fourier_features(rng, 3, 5)(np.ones((2, 4))), r"x must have 3 columns; got shape \(2, 4\)"),
     (lambda rng: relu_features(rng, 3, 5)([[1, np.nan, 0]]), "x must be finite; got 1 entries"),
+    (lambda rng: relu_features(rng, 3, 0), "count must be at least 1; got 0"),
+    (lambda rng: relu_features(rng, 0, 3), "inputs must be at least 1; got 0"),
+    (lambda rng: relu_features(7, 3, 5), "rng must be a numpy.random.Generator"),
+    (lambda rng: relu_features(rng, 3, 5)(np.ones((2, 4))), r"x must have 3 columns; got shape \(2, 4\)"),
     (lambda rng: relu_features(rng, 3, 5, bias_std=-1), "bias_std must be at least 0; got -1"),
     (lambda rng: relu_features(rng, 3, 5)([[1, 2, 3], [4]]), "x must be a numeric array"),
     (lambda rng: relu_features(rng, 1, 5)([["a"]]), "x must be a real numeric array; got dtype <U1"),
@@ -102,6 +106,8 @@ ONES = np.ones((4, 3))
     (lambda rng: least_squares_path(ONES, ONES[:3], ONES, [1]), r"y_train must have 4 rows; got shape \(3, 3\)"),
     (lambda rng: least_squares_path(ONES, ONES, np.ones((4, 2)), [1]),
      r"z_test must have 3 columns; got shape \(4, 2\)"),
+    (lambda rng: least_squares_path(ONES[0], ONES, ONES, [1]), r"z_train must be 2-D; got shape \(3,\)"),
+    (lambda rng: least_squares_path(ONES, ONES, ONES, [1], ridges=0.5), r"ridges must be 1-D; got shape \(\)"),
     (lambda rng: least_squares_path(ONES, ONES, ONES, [1], ridges=[-1]), "ridge must not be negative"),
 ])
 def test_bad_input_is_refused(rng, call, message):

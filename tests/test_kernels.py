@@ -418,6 +418,7 @@ X = np.ones((4, 3))
     (lambda: ARCH.kernels(scipy.sparse.eye(3).tocsr()), "x1 must be a dense array; got a sparse csr_.*toarray"),
     (lambda: ARCH.diagonal(scipy.sparse.eye(3).tocsr()), "x must be a dense array; got a sparse csr_.*toarray"),
     (lambda: ARCH.kernels(X, out=np.empty((4, 4))), r"out must be a pair \(nngp, ntk\) of arrays or None; got ndarray"),
+    (lambda: ARCH.kernels(X, out=(None,) * 3), r"out must be a pair \(nngp, ntk\) of arrays or None; got tuple"),
     (lambda: ARCH.kernels(X, out=(None, np.empty((4, 3)))), r"out must have arrays of shape \(4, 4\) and .* \(4, 3\)"),
     (lambda: ARCH.kernels(X, out=(np.empty((4, 4), int), None)), "out must have .* dtype float64; got .* dtype int64"),
     (lambda: ARCH.kernels(X, out=(None, 3)), "out must have arrays .* got shape None and dtype None"),

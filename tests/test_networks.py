@@ -15,7 +15,8 @@ from ntk_helpers.training import Linearized, loss_gradient, train
 REFERENCE = Path(__file__).parent / "reference"
 SMOOTH = [mlp(2, tanh, 1.5, 0.3), mlp(1, erf, 1.2), resnet(2, gelu, 0.5, 1.3, 0.2),
           Architecture((Dense(1.1), Dense(1.0, 0.1), Residual(tanh, -0.7, 1.1, 0.4), Activation(sin),
-                        Activation(erf), Dense(0.9)))]
+                        Activation(erf), Dense(0.9))),
+          Architecture((Residual(tanh, 0.7, 1.1, 0.4), Dense(0.9)))]
 KINKED = [mlp(2, relu, 2**0.5, 0.1), resnet(2, leaky_relu(0.1), 0.5, 1.3, 0.2)]
 ARCHITECTURES = SMOOTH + KINKED
 STARTS = list(itertools.product(("ntk", "standard", "mup"), (False, True)))
@@ -345,7 +346,8 @@ def test_float32_stays_float32(arch):
     shift = 0.1 * np.random.default_rng(1).standard_normal(double.theta.size)
     single, double = (net.with_params(net.theta + shift.astype(net.theta.dtype)) for net in (single, double))
     x, y = np.random.default_rng(3).standard_normal((5, 4)), np.ones((5, 2))
-    pairs = [(net(x), net.ntk(x), net.ntk(x, full=True), net.jacobian(x), net.jvp(x, net.theta),
+    pairs = [(net(x), net.ntk(x), net.ntk(x, full=True), net.ntk_diagonal(x), net.jacobian(x),
+              net.jvp(x, net.theta), flatten(net.vjp(x, y)),
               Linearized(net)(x), flatten(loss_gradient(net, x, y)[1]), train(net, x, y, 1e-3, 3)[0](x))
              for net in (single, double)]
     assert train(single, x, y, 1e-2, 3, optimizer="adam")[0].theta.dtype == np.float32
@@ -369,7 +371,7 @@ def test_activations_lead_from_the_input_to_the_output(rng):
     ("parameterization", "lecun"), ("dtype", np.float16), ("dtype", "int")])
 def test_bad_draws_are_refused(argument, value, rng):
     arguments = {"rng": rng, "width": 4, "inputs": 3} | {argument: value}
-    with pytest.raises(ValueError, match=argument):
+    with pytest.raises(ValueError, match=f"^{argument} must"):
         mlp(1, relu).init(**arguments)
 
 
@@ -384,7 +386,7 @@ def test_networks_end_with_a_readout(layers, rng):
 def test_bad_inputs_are_refused(bad, rng):
     net, x = draw(mlp(1, relu), rng), np.ones((2, 4))
     for call, name in ((net, "x"), (net.jacobian, "x"), (net.activations, "x"), (net.ntk, "x1"),
-                       (net.ntk_shares, "x1"), (lambda bad: net.ntk(x, bad), "x2"),
+                       (net.ntk_shares, "x1"), (net.ntk_diagonal, "x"), (lambda bad: net.ntk(x, bad), "x2"),
                        (lambda bad: net.jvp(bad, net.theta), "x"),
                        (lambda bad: net.vjp(bad, np.ones((2, 3))), "x"), (Linearized(net), "x"),
                        (lambda bad: train(net, bad, np.ones((2, 3)), 0.1, 1), "x")):

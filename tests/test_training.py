@@ -166,10 +166,15 @@ def test_bad_training_is_refused(argument, value, rng, data):
         train(**(arguments | {argument: value}))
 
 
+def test_the_maps_that_there_are_are_named(rng, data):
+    with pytest.raises(ValueError, match="maps must hold different numbers from -2 to 1; got"):
+        train(mlp(1, tanh).init(rng, 8, 4, 2), *data, 0.1, 4, maps=[2])
+
+
 def test_cross_entropy_needs_probabilities(rng, data):
     net = mlp(1, tanh).init(rng, 8, 4, 2)
     for y in (np.full((12, 2), 0.6), np.tile([1.5, -0.5], (12, 1))):
-        with pytest.raises(ValueError, match="y must hold probabilities"):
+        with pytest.raises(ValueError, match="^y must hold probabilities"):
             loss_gradient(net, data[0], y, "cross_entropy")
     large = net.with_params(1e4 * net.theta)  # no overflow
     value, gradient = loss_gradient(large, data[0], np.eye(2)[[0, 1] * 6], "cross_entropy")
@@ -177,6 +182,6 @@ def test_cross_entropy_needs_probabilities(rng, data):
 
 
 def test_only_networks_are_taken():
-    for call in (lambda: Linearized(3), lambda: loss_gradient(None, [[1]], [1])):
-        with pytest.raises(ValueError, match="net must be a Network"):
+    for call, kind in ((lambda: Linearized(3), "int"), (lambda: loss_gradient("net", [[1]], [1]), "str")):
+        with pytest.raises(ValueError, match=f"net must be a Network.* got {kind}$"):
             call()

@@ -391,7 +391,7 @@ def test_singular_kernels_are_refused_with_advice(rng):
     with pytest.raises(ValueError, match="or ask for times well below") as error:
         kernel_gradient_flow(theta, y, np.inf)
     limit = float(str(error.value).split()[-1])  # one digit: rounded by a third at most
-    assert np.isfinite(kernel_gradient_flow(theta, y, limit / 2).train).all()
+    assert np.isfinite(kernel_gradient_flow(theta, y, limit * 0.7).train).all()
     with pytest.raises(ValueError, match="theta must be positive definite"):
         kernel_gradient_flow(theta, y, limit * 1.6)
     with pytest.raises(ValueError, match="kernel must be positive definite.* or a ridge"):

@@ -5,7 +5,7 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.signal import correlate2d
 
@@ -196,6 +196,12 @@ def size(arch, x):
     return Architecture(tuple(Flatten() if pool else layer for pool, layer in zip(pooled, arch.layers))).diagonal(x)
 
 
+def promised(arch, exact):
+    """Return the relative error to expect: as of exact duals, or what a dual by quadrature is content with."""
+    activations = [layer.activation for layer in arch.layers if isinstance(layer, Activation)]
+    return max([exact, *(getattr(one.dual, "tolerance", 0) for one in activations)])
+
+
 def alike(got, wanted, arch, x1, x2, tolerance=1e-11):
     for part, other, first, second in zip(got, wanted, size(arch, x1), size(arch, x2)):
         assert part.shape == other.shape
@@ -203,13 +209,14 @@ def alike(got, wanted, arch, x1, x2, tolerance=1e-11):
 
 
 @given(architectures, images())
+@example(cnn(3, tanh, filter=1, head="gap", weight_std=1.5), np.array([0.34558419, 0.82161814])[:, None, None, None])
 @settings(max_examples=60, deadline=None)
 def test_kernels_are_finite_symmetric_and_positive(arch, x):
     result = arch.kernels(x)
     for got, diagonal, large in zip(result, arch.diagonal(x), size(arch, x)):
         assert np.isfinite(got).all()
         np.testing.assert_array_equal(got, got.T)
-        assert np.all(np.abs(got.diagonal() - diagonal) <= 1e-13 * large + 1e-300)
+        assert np.all(np.abs(got.diagonal() - diagonal) <= promised(arch, 1e-13) * large + 1e-300)
         assert np.linalg.eigvalsh(got).min() >= -1e-13 * len(x) * large.max()
     alike(arch.kernels(x, x), result, arch, x, x)
     assert np.linalg.eigvalsh(result.ntk - result.nngp).min() >= -1e-12 * len(x) * size(arch, x).ntk.max()
@@ -224,7 +231,8 @@ def test_one_pixel_under_a_filter_of_one_is_an_mlp(options, both, seed):
     arch = cnn(**options, filter=1, head=head, padding=padding)
     got = arch.kernels(x[:, None, None], x[:4, None, None])
     for part, wanted, first in zip(got, dense.kernels(x, x[:4]), dense.diagonal(x)):
-        assert np.all(np.abs(part - wanted) <= 1e-12 * np.sqrt(np.outer(first, first[:4])) + 1e-300)
+        assert np.all(np.abs(part - wanted)
+                      <= promised(arch, 1e-12) * np.sqrt(np.outer(first, first[:4])) + 1e-300)
     nets = [a.init(np.random.default_rng(0), 8, inputs) for a, inputs in ((arch, (1, 1, 4)), (dense, 4))]
     close(nets[0].theta, nets[1].theta, 0)
     close(nets[0](x[:, None, None]), nets[1](x), 1e-13)
@@ -236,8 +244,8 @@ def test_pooling_with_circular_padding_does_not_see_shifts(options, x, rows, col
     arch = cnn(**options, head="gap", padding="circular")
     moved = np.roll(x, (rows, columns), (1, 2))
     wanted = arch.kernels(x)
-    alike(arch.kernels(moved), wanted, arch, x, x, 1e-12)
-    alike(arch.kernels(moved, x), wanted, arch, x, x, 1e-12)
+    alike(arch.kernels(moved), wanted, arch, x, x, promised(arch, 1e-12))
+    alike(arch.kernels(moved, x), wanted, arch, x, x, promised(arch, 1e-12))
     net = arch.init(np.random.default_rng(0), 8, x.shape[1:])
     np.testing.assert_allclose(net(moved), net(x), rtol=1e-12, atol=1e-12)
 

@@ -25,8 +25,8 @@ class Limits(NamedTuple):
 
     @property
     def wall(self):
-        """Seconds after which no more cells are run."""
-        return 12 * self.cell
+        """Seconds after which no more cells are run: two minutes at least, as a new kernel needs some to start."""
+        return max(12 * self.cell, 120)
 
 
 def available():

@@ -54,7 +54,7 @@ bench: setup ## compare kernels with Neural Tangents, in an environment of its o
 scale: setup ## ridge regression of up to 60,000 examples, into benchmarks/scale.csv (goes on where it was)
 	@$(VENV_PYTHON) benchmarks/scale.py $(ARGS)
 
-mutants: setup ## change ntk_helpers in thousands of places: do the tests notice? (half an hour)
+mutants: setup ## change ntk_helpers in thousands of places: do the tests notice? (more than an hour)
 	@$(VENV_PYTHON) -m pip install --quiet mutmut==3.8.1
 	@$(VENV_PYTHON) -m mutmut run; $(VENV_PYTHON) -m mutmut results
 

@@ -199,7 +199,7 @@ def characters():
 
 
 def add_font(app, error):
-    """Write the font into the style sheet: so it is there when the first formula is drawn, and nothing moves."""
+    """Write the font into the style sheet: one request less; what waits for it is in light.py."""
     if error or app.builder.format != "html":
         return
     used = set("√ıȷ")  # roots and accents draw these

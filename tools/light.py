@@ -29,13 +29,15 @@ STYLES = ["basic.css", THEME_STYLES, "pygments.css", "styles/sphinx-book-theme.c
 UNNEEDED = ["scripts/fontawesome.js", "styles/theme.css",  # icons as fonts, see `icons`; imports basic.css
             "design-tabs.js",                              # keeps tabs of several pages in step
             "searchtools.js", "searchindex.js"]            # of Sphinx's search; tools/search.py has another
-# The font of formulas is in the style sheet, and still comes a moment after it: text that stood there would move.
+SEARCH = ["language_data.js"]                              # search.html alone loads it
+# The font of formulas is in the style sheet, and still comes a moment after it: text that stood there would move. A
+# browser that cannot say when it is there ends the script before anything is hidden.
 WAIT = """<script>(function (html) {
+      var font = document.fonts.load('1em "Book Math"');
       html.classList.add("waits");
-      document.fonts.load('1em "Book Math"').finally(function () { html.classList.remove("waits"); });
+      font.finally(function () { html.classList.remove("waits"); });
     })(document.documentElement);</script>
 """
-SEARCH = ["language_data.js"]                              # search.html alone loads it
 
 
 def link(page, version):

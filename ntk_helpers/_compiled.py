@@ -15,6 +15,7 @@ from numpy.polynomial import chebyshev
 from . import _validate
 from .activations import ShiftedErf, TwoSlope
 
+COLUMNS = 1024  #: of a tile: it is a row that has to stay in cache
 LINE, KINK, ERF = range(3)  #: kinds of steps
 FIELDS = "offset", "factor", "rate", "b", "skip", "dense", "limit"  #: numbers of a step
 #: Above these u, of a kink and an error function, rounding of u would show: such pairs are to be done again.
@@ -135,6 +136,19 @@ def _rows(k, t, q, square, kinds, steps, rounded, polynomial):
         for j in range(len(row)):
             marked += np.isnan(row[j])
     return marked
+
+
+@_compile
+def transpose(part, into):
+    """Copy the transpose of a tile into a matrix, by blocks of a few lines of the cache."""
+    a, b = part.shape[0] // 8 * 8, part.shape[1] // 8 * 8
+    for j in range(0, b, 8):
+        for i in range(0, a, 8):
+            for column in range(j, j + 8):
+                for row in range(i, i + 8):
+                    into[column, row] = part[row, column]
+    into[b:] = part[:, b:].T
+    into[:b, a:] = part[a:, :b].T
 
 
 @lru_cache

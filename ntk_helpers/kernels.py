@@ -54,7 +54,8 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None, engine=
     """
     from concurrent.futures import ThreadPoolExecutor  # here, to import the package sooner
 
-    layers, symmetric, finish = arch.layers, x2 is None, _engine(engine, arch.layers)
+    layers, symmetric = arch.layers, x2 is None
+    finish, most, transpose = _engine(engine, arch.layers)
     dtype, threads = _validate.precision(dtype), _validate.integer("threads", threads)
     _validate.require(progress is None or callable(progress),
                       f"progress must be callable as progress(done, of); got {progress!r}")
@@ -64,7 +65,7 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None, engine=
     x2 = x1 if symmetric else _inputs("x2", x2, dtype, layers, x1.shape[1:])[0]
     result = _new((n1, n2), dtype) if out is None else _out(out, (n1, n2), dtype)
     arrays = 4 if x1.ndim == 2 else 5
-    rows, columns, cells = (ROWS, COLUMNS, 1) if x1.ndim == 2 else _pixels.extent(layers, x1.shape)
+    rows, columns, cells = (ROWS, most, 1) if x1.ndim == 2 else _pixels.extent(layers, x1.shape)
     square = symmetric and not _pixels.pooled(layers)  # what an entry with itself is, is known
     threads = 1 if x1.ndim == 2 and n1 * n2 * len(layers) < FEW else threads
     bands, width, spare = _split(n1, rows), _split(n2, columns)[0].stop, []
@@ -82,7 +83,9 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None, engine=
                     continue
                 with turn:
                     whole[rows, columns] = part
-                    if symmetric:
+                    if symmetric and plain:
+                        transpose(part, whole[columns, rows])
+                    elif symmetric:
                         whole[columns, rows] = part.T
         spare.append(scratch)
 
@@ -195,17 +198,21 @@ def _finish(layers, pairs):
     return Kernels(pairs.k, pairs.t)
 
 
+def _transpose(part, into):
+    into[:] = part.T
+
+
 def _engine(name, layers):
-    """Return the function of this engine that takes a tile through the layers."""
+    """Return how this engine takes a tile through the layers, the most columns of one, and how it transposes."""
     _validate.require(name in ("numpy", "numba"), f"engine must be 'numpy' or 'numba'; got {name!r}")
     if name == "numpy":
-        return _finish
+        return _finish, COLUMNS, _transpose
     try:
         from . import _compiled
     except ImportError as error:
         raise ImportError("engine 'numba' needs Numba, which is not installed: pip install numba") from error
     _compiled.program(tuple(layers))
-    return _compiled.finish
+    return _compiled.finish, _compiled.COLUMNS, _compiled.transpose
 
 
 def _split(n, most):

@@ -128,19 +128,21 @@ def test_layers_combine(layers):
 
 def hard_images():
     rng = np.random.default_rng(3)
-    x = np.zeros((10, 3, 3, 1))
-    x[0], x[1] = rng.standard_normal((2, 3, 3, 1))
+    x = np.zeros((12, 3, 3, 2))
+    x[0], x[1] = rng.standard_normal((2, 3, 3, 2))
     x[2], x[3], x[4] = x[0], -0.5 * x[0], x[0] + 1e-9 * x[1]
     x[5], x[6] = 1, 2  # flat
     x[7, 1, 1], x[8, 1, 1], x[8, 0] = 1.5, -1, 1e-5  # few pixels; the last is dark
+    x[10:] = 1e-4 * rng.standard_normal((2, 3, 3, 2))
+    x[10:, 1, 1] = 1  # parallel where all is bright: sums have terms of either kind
     return x
 
 
 @pytest.mark.parametrize("a, bias_std, padding", [
     (0, 0.0, "zero"), (0, 0.25, "circular"), (-1, 0.0, "circular"), (-0.5, 0.25, "zero")])
 def test_hard_images_are_exact(a, bias_std, padding):
-    """Equal, opposite, parallel, nearly equal, flat, dark, and nearly empty: against 40 digits."""
-    def dual(k, q1, q2, det):
+    """Equal, opposite, parallel, nearly equal, flat, dark, nearly empty, one bright pixel: against 40 digits."""
+    def dual(k, q1, q2, det=None):
         h, kappa = mpmath.mpf(a * a + 1) / 2, mpmath.mpf((a - 1) ** 2) / (2 * mpmath.pi)
         out = np.empty((2, *k.shape), object)
         for at in np.ndindex(k.shape):
@@ -150,17 +152,23 @@ def test_hard_images_are_exact(a, bias_std, padding):
         return out
 
     x = hard_images()
-    archs = [cnn(2, activations.two_slope(a, 1), 3, head, 1.5, bias_std, padding) for head in HEADS]
+    activation = activations.two_slope(a, 1)
+    archs = [cnn(2, activation, 3, head, 1.5, bias_std, padding) for head in HEADS]
+    archs.append(Architecture((*archs[0].layers, Activation(activation), Dense(1.5, bias_std))))
     with mpmath.workdps(40):
         digits = np.vectorize(mpmath.mpf, otypes=[object])(x)
         pixels = plain(archs[0].layers[:-2], digits, dual)
         for arch in archs:
-            exact = [part.reshape(10, 9, 10, 9) for part in pixels]
-            if isinstance(arch.layers[-2], Flatten):
-                k, t = (np.trace(part, axis1=1, axis2=3) / 9 for part in exact)
-            else:
+            exact = [part.reshape(12, 9, 12, 9) for part in pixels]
+            if _pixels.pooled(arch.layers):
                 k, t = (part.sum((1, 3)) / 81 for part in exact)
+            else:
+                k, t = (np.trace(part, axis1=1, axis2=3) / 9 for part in exact)
             k, t = 2.25 * k + bias_std**2, 2.25 * t
+            if arch is archs[2]:
+                q, t = k.diagonal(), t + k
+                k, slope = dual(k, q[:, None] + 0 * k, q + 0 * k)
+                k, t = 2.25 * k + bias_std**2, 2.25 * slope * t
             for kind, wanted in zip(("nngp", "ntk"), (k, t + k)):
                 wanted = wanted.astype(float)
                 scale = np.sqrt(np.outer(wanted.diagonal(), wanted.diagonal()))

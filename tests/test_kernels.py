@@ -161,6 +161,16 @@ def test_nearly_parallel_inputs_are_as_exact_as_others():
             np.testing.assert_allclose(got[i, j], wanted, rtol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [200, 1e4])
+def test_small_angles_of_large_inputs_are_told_by_smooth_functions(scale):
+    """So far out an error function is nearly a step."""
+    t = np.geomspace(1e-4, 3e-2, 40)
+    x, one = scale * np.stack([np.cos(t), np.sin(t)], axis=1), np.array([[scale, 0.0]])
+    arch = mlp(1, erf, 1.0)
+    for got, wanted in zip(arch.kernels(one, x), kernels.listed(arch.layers, np.repeat(one, 40, axis=0), x)):
+        np.testing.assert_allclose(got[0], wanted, rtol=1e-12)
+
+
 def test_linear_networks_are_polynomials_of_the_inner_product():
     x = np.random.default_rng(0).standard_normal((6, 4))
     inner = x @ x.T / 4

@@ -97,6 +97,15 @@ def test_what_is_compiled_is_what_is_written(arch, monkeypatch):
             np.testing.assert_allclose(got, part, rtol=1e-14, atol=1e-15)
 
 
+def test_the_engine_is_the_one_that_is_asked_for(monkeypatch):
+    """Another one would differ by rounding only."""
+    rows, seen = _compiled._rows, []
+    monkeypatch.setattr(_compiled, "_rows", lambda *args: seen.append(args[0].shape) or rows(*args))
+    for engine in ("numpy", "numba"):
+        mlp(1, relu).kernels(np.eye(3), np.eye(2, 3), engine=engine)
+    assert seen == [(3, 2)]
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_polynomial_is_the_arcsine(dtype):
     u = np.concatenate([np.linspace(-1, 1, 1001), 10.0 ** np.arange(-30, 0)]).astype(dtype)

@@ -83,7 +83,7 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None, engine=
                     continue
                 with turn:
                     whole[rows, columns] = part
-                    if symmetric and plain:
+                    if symmetric and plain and transpose:
                         transpose(part, whole[columns, rows])
                     elif symmetric:
                         whole[columns, rows] = part.T
@@ -198,15 +198,11 @@ def _finish(layers, pairs):
     return Kernels(pairs.k, pairs.t)
 
 
-def _transpose(part, into):
-    into[:] = part.T
-
-
 def _engine(name, layers):
-    """Return how this engine takes a tile through the layers, the most columns of one, and how it transposes."""
+    """Return how this engine takes a tile through the layers, the most columns of one, and its transpose or None."""
     _validate.require(name in ("numpy", "numba"), f"engine must be 'numpy' or 'numba'; got {name!r}")
     if name == "numpy":
-        return _finish, COLUMNS, _transpose
+        return _finish, COLUMNS, None
     try:
         from . import _compiled
     except ImportError as error:

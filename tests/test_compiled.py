@@ -106,6 +106,16 @@ def test_the_engine_is_the_one_that_is_asked_for(monkeypatch):
     assert seen == [(3, 2)]
 
 
+def test_given_arrays_are_filled(tmp_path):
+    x, shape = np.random.default_rng(0).standard_normal((300, 5)), (300, 300)
+    wanted, store = TILES[0].kernels(x, engine="numba"), tests.Store(shape, np.dtype(float))
+    given = np.memmap(tmp_path / "nngp", float, "w+", shape=shape), np.empty(shape, order="F")
+    for out in (given, (None, store)):
+        TILES[0].kernels(x, engine="numba", threads=2, out=out)
+    for got, part in zip((*given, store.held), (*wanted, wanted.ntk)):
+        np.testing.assert_array_equal(got, part)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_polynomial_is_the_arcsine(dtype):
     u = np.concatenate([np.linspace(-1, 1, 1001), 10.0 ** np.arange(-30, 0)]).astype(dtype)

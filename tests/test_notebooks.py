@@ -197,6 +197,16 @@ def tables():
     return symbols, {int(number): re.findall(r"^\| (\$.*?\$) \|", table, re.MULTILINE) for number, table in chapters}
 
 
+@every_notebook
+def test_references_work_in_jupyterlab(path):
+    text = "\n".join(cell.source for cell in cells(path, "markdown"))
+    labels = set(re.findall(r"^\(([\w:-]+)\)=|:label: ([\w:-]+)|\$\$ *\(([\w:-]+)\)", text, re.MULTILINE))
+    labels = {label for found in labels for label in found}
+    roles = re.findall(r"\{(ref|numref|eq|prf:ref)\}`(?:[^`<]*<)?([^`>]+)>?`", text)
+    elsewhere = {label for role, label in roles if role == "numref" or label not in labels}
+    assert not elsewhere, "make these links, as tools/links.py says"
+
+
 @every_chapter
 def test_each_letter_is_in_the_tables_once(path):
     symbols, rows = tables()

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import formulas
 import ledger
 import light
+import links
 import notebooks
 import search
 from docutils import nodes
@@ -39,6 +40,7 @@ def setup(app):
     app.connect("build-finished", finish, priority=900)
     formulas.setup(app)
     ledger.setup(app)
+    links.setup(app)
     search.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 

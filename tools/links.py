@@ -1,8 +1,8 @@
 """Links to theorems, equations, figures and sections as JupyterLab opens them.
 
-There a role ({ref}, {numref}, {eq}, {prf:ref}) with a label of another notebook, or of a cell, is shown as an error.
-Such a reference is a link instead, ``[Theorem 4.1](04-gp-limit.ipynb#thm-gp-one-layer)`` or
-``[Fig. 2.2](#fig-dd-digits)``. Its number is typed, and the build fails if it is wrong.
+There a role ({ref}, {numref}, {eq}, {prf:ref}) with a label of another notebook, or of a figure, is shown as an error.
+Such a reference is a link instead, ``[Theorem 4.1](04-gp-limit.ipynb#thm-gp-one-layer)``, with the file's name
+within a notebook too. Its number is typed, and the build fails if it is wrong.
 """
 
 from docutils import nodes
@@ -18,7 +18,7 @@ def setup(app):
 
 
 class Labels(SphinxPostTransform):
-    """Resolve links to labels of other pages, which MyST takes for headings, and check numbers."""
+    """Resolve links to labels, which MyST takes for headings, and check their numbers."""
 
     default_priority = 8  # before MyST
 
@@ -26,9 +26,6 @@ class Labels(SphinxPostTransform):
         for node in list(self.document.findall(addnodes.pending_xref)):
             if node["refdomain"] == "doc" and node.get("reftargetid"):
                 self.resolve(node, node["reftargetid"])
-        for node in self.document.findall(nodes.reference):  # within a page, MyST has resolved it
-            if "refid" in node and node.astext().startswith("Fig. "):
-                self.check(node, node["refid"], self.link("std", "numref", node["refid"]))
 
     def resolve(self, node, label):
         if label.startswith("eq:"):
@@ -39,7 +36,10 @@ class Labels(SphinxPostTransform):
             link = self.link("std", "numref", label)
         else:
             link = self.link("std", "ref", label, *node[0].children)
-        self.check(node, label, link)
+        if link is None:
+            log.warning("a link leads to %r, which is no label", label, location=node)
+        elif link.astext() != node.astext():
+            log.warning("a link to %s says %r, and that is %r", label, node.astext(), link.astext(), location=node)
         node.replace_self(link or node[0])
 
     def link(self, domain, role, label, *words):
@@ -49,9 +49,3 @@ class Labels(SphinxPostTransform):
                                       refexplicit=bool(words))
         return self.env.domains[domain].resolve_xref(
             self.env, self.env.docname, self.app.builder, role, label, cross, inside)
-
-    def check(self, node, label, link):
-        if link is None:
-            log.warning("a link leads to %r, which is no label", label, location=node)
-        elif link.astext() != node.astext():
-            log.warning("a link to %s says %r, and that is %r", label, node.astext(), link.astext(), location=node)

@@ -18,7 +18,7 @@ def setup(app):
 
 
 class Labels(SphinxPostTransform):
-    """Resolve links to labels, which MyST takes for headings, and check their numbers."""
+    """Resolve links to labels, which MyST-Parser takes for headings (its issue 839), and check their numbers."""
 
     default_priority = 8  # before MyST
 

@@ -34,6 +34,23 @@ def dual(activation, q1, q2, cosine):
     return activation.dual(k, q1, q2, q1 * q2 * (1 - cosine**2))
 
 
+@pytest.mark.parametrize("gamma", [0.3, 1.0, 2.0])
+def test_rbf_has_the_gaussian_kernel(gamma):
+    value = dual(rbf(gamma), 0.3, 2.0, COSINES)[0]
+    np.testing.assert_allclose(value, np.exp(-gamma * (2.3 - 2 * COSINES * 0.6**0.5)), rtol=1e-12)
+    assert rbf().name == "rbf(1)"
+
+
+def test_sigmoid_like_is_close_to_the_logistic_function():
+    x = np.linspace(-10, 10, 2001)
+    np.testing.assert_allclose(activations.sigmoid_like.phi(x), 1 / (1 + np.exp(-x)), atol=0.01)
+
+
+@named(KINKED)
+def test_the_slope_at_a_kink_is_that_of_its_left(activation):
+    assert activation.derivative(np.zeros(1)) == activation.derivative(-np.ones(1))
+
+
 @named(SMOOTH)
 @pytest.mark.parametrize("q1, q2", VARIANCES)
 def test_duals_of_smooth_functions_are_expectations(activation, q1, q2):

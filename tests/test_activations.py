@@ -46,6 +46,12 @@ def test_sigmoid_like_is_close_to_the_logistic_function():
     np.testing.assert_allclose(activations.sigmoid_like.phi(x), 1 / (1 + np.exp(-x)), atol=0.01)
 
 
+def test_a_line_of_another_slope_multiplies_the_kernels():
+    x = np.random.default_rng(0).standard_normal((4, 3))
+    steep, plain = (mlp(2, two_slope(slope, slope)).kernels(x) for slope in (3, 1))
+    np.testing.assert_allclose(steep, 81 * np.array(plain), rtol=1e-13)
+
+
 @named(KINKED)
 def test_the_slope_at_a_kink_is_that_of_its_left(activation):
     assert activation.derivative(np.zeros(1)) == activation.derivative(-np.ones(1))

@@ -53,7 +53,7 @@ def test_a_line_of_another_slope_multiplies_the_kernels():
 
 
 @named(KINKED)
-def test_the_slope_at_a_kink_is_that_of_its_left(activation):
+def test_the_slope_at_a_kink_is_the_left_one(activation):
     assert activation.derivative(np.zeros(1)) == activation.derivative(-np.ones(1))
 
 

@@ -386,17 +386,19 @@ def test_refresh_writes_the_normal_form(book):
 
 # --- tools/book.py
 
-def test_a_link_with_a_wrong_number_or_to_no_label_fails_the_build(book):
+def test_a_link_with_a_wrong_number_file_or_label_fails_the_build(book):
     (book / "_toc.yml").write_text("format: jb-book\nroot: intro\nchapters:\n- file: other\n")
     (book / "_config.yml").write_text(
         "title: Small\nonly_build_toc_files: true\nsphinx:\n  local_extensions:\n    links: tools\n")
     (book / "intro.md").write_text("# Title\n\n(sec-here)=\n## Section\n\n$$\nx\n$$ (eq:one)\n")
-    links = ["[words](intro.md#sec-here)", "[(1)](intro.md#eq:one)", "[(2)](intro.md#eq:one)", "[x](intro.md#eq:two)"]
+    links = ["[words](intro.md#sec-here)", "[(1)](intro.md#eq:one)", "[(2)](intro.md#eq:one)", "[x](intro.md#eq:two)",
+             "[(1)](other.md#eq:one)"]
     (book / "other.md").write_text("# Other\n\n" + "\n\n".join(links) + "\n")
     result = run(sys.executable, "tools/book.py", cwd=book)
     assert result.returncode == 1
     assert re.findall(r"other.md:(\d+): WARNING: (.*)", result.stderr) == [
-        ("7", "a link to eq:one says '(2)', and that is '(1)'"), ("9", "a link leads to 'eq:two', which is no label")]
+        ("7", "a link to eq:one says '(2)', and that is '(1)'"), ("9", "a link leads to 'eq:two', which is no label"),
+        ("11", "a link to eq:one names the file of 'other', which has no such label")]
 
 
 def test_the_build_says_where_the_book_is_and_a_warning_fails_it_every_time(book):

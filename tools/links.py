@@ -2,7 +2,8 @@
 
 There a role ({ref}, {numref}, {eq}, {prf:ref}) with a label of another notebook, or of a figure, is shown as an error.
 Such a reference is a link instead, ``[Theorem 4.1](04-gp-limit.ipynb#thm-gp-one-layer)``, with the file's name
-within a notebook too. Its number is typed, and the build fails if it is wrong.
+within a notebook too. Its number is typed; the build fails if that or the
+file is wrong.
 """
 
 from docutils import nodes
@@ -40,6 +41,10 @@ class Labels(SphinxPostTransform):
             log.warning("a link leads to %r, which is no label", label, location=node)
         elif link.astext() != node.astext():
             log.warning("a link to %s says %r, and that is %r", label, node.astext(), link.astext(), location=node)
+        elif link.get("refuri", "").partition("#")[0] != self.app.builder.get_relative_uri(
+                self.env.docname, node["reftarget"]).partition("#")[0]:
+            log.warning("a link to %s names the file of %r, which has no such label", label, node["reftarget"],
+                        location=node)
         node.replace_self(link or node[0])
 
     def link(self, domain, role, label, *words):

@@ -31,30 +31,31 @@ def _compile(function):
         return njit(**options)(function)
 
 
-@lru_cache
-def _polynomial(dtype):
+def _polynomial():
     r"""Return the coefficients of :math:`\arcsin(\sqrt x)/\sqrt x`, x up to 1/4, in even and odd powers of 8x - 1."""
     def function(v):
         x = (v + 1) / 8
         return np.arcsin(np.sqrt(x)) / np.sqrt(x)
 
-    terms = {np.dtype(np.float64): 12, np.dtype(np.float32): 6}[dtype]  # the next is less than rounding
-    coefficients = chebyshev.cheb2poly(chebyshev.chebinterpolate(function, 60)[:terms]).astype(dtype)
+    coefficients = chebyshev.cheb2poly(chebyshev.chebinterpolate(function, 60)[:12])  # the next is less than rounding
     return tuple(coefficients[-2::-2]), tuple(coefficients[::-2])
 
 
+EVEN, ODD = _polynomial()  # not arguments: to the compiler they are constants
+
+
 @_compile
-def _arcsine(u, polynomial, number):
+def _arcsine(u, number):
     r"""Return the arcsine, for \|u\| > 1/2 as :math:`\pi/2-2\arcsin\sqrt{(1-u)/2}`; ``number`` is the precision."""
     size = abs(u)
     beyond = size > number(0.5)
     half = number(0.5) - number(0.5) * size
     v = number(8) * (half if beyond else u * u) - number(1)
-    square, even, odd = v * v, number(0), number(0)
-    for c in polynomial[0]:  # two short chains of products, which do not wait for each other
-        even = even * square + c
-    for c in polynomial[1]:
-        odd = odd * square + c
+    square, even, odd = v * v, number(EVEN[0]), number(ODD[0])
+    for c in EVEN[1:]:  # two short chains of products, which do not wait for each other
+        even = even * square + number(c)
+    for c in ODD[1:]:
+        odd = odd * square + number(c)
     angle = (np.sqrt(half) if beyond else size) * (even + v * odd)
     return np.copysign(number(np.pi / 2) - number(2) * angle if beyond else angle, u)
 
@@ -71,27 +72,27 @@ def _line(k, t, step):
 
 
 @_compile
-def _kink(k, t, step, g, gs, p, ps, polynomial):
+def _kink(k, t, step, g, gs, p, ps):
     offset, factor, b, limit = step["offset"], step["factor"], step["b"], step["limit"]
     skip, dense, number = step["skip"], step["dense"], k.dtype.type
     for j in range(len(k)):
         u = k[j] * (g * gs[j])
         u = u if abs(u) < limit else number(np.nan)
-        slope = offset + factor * _arcsine(u, polynomial, number)
+        slope = offset + factor * _arcsine(u, number)
         value = slope * k[j] + p * ps[j] * np.sqrt((number(1) - u) * (number(1) + u)) + b
         t[j] = dense * value + (slope + skip) * t[j]
         k[j] = value + skip * k[j]
 
 
 @_compile
-def _erf(k, t, step, g, gs, p, ps, polynomial):
+def _erf(k, t, step, g, gs, p, ps):
     factor, b, limit = step["factor"], step["b"], step["limit"]
     skip, dense, number = step["skip"], step["dense"], k.dtype.type
     for j in range(len(k)):
         u = k[j] * (g * gs[j])
         u = u if abs(u) < limit else number(np.nan)
         slope = p * ps[j] / np.sqrt((number(1) - u) * (number(1) + u))
-        value = factor * _arcsine(u, polynomial, number) + b
+        value = factor * _arcsine(u, number) + b
         t[j] = dense * value + (slope + skip) * t[j]
         k[j] = value + skip * k[j]
 
@@ -117,7 +118,7 @@ def _factors(q, kinds, steps, dtype):
 
 
 @_compile
-def _rows(k, t, q, square, kinds, steps, rounded, polynomial):
+def _rows(k, t, q, square, kinds, steps, rounded):
     """Take a tile through the steps, of a square what is above the diagonal; return the number of NaN."""
     a, marked = len(k), 0
     g, p = _factors(q, kinds, steps, k.dtype)
@@ -130,9 +131,9 @@ def _rows(k, t, q, square, kinds, steps, rounded, polynomial):
             if kinds[s] == LINE:
                 _line(row, tangent, rounded[s])
             elif kinds[s] == KINK:
-                _kink(row, tangent, rounded[s], *factors, polynomial)
+                _kink(row, tangent, rounded[s], *factors)
             else:
-                _erf(row, tangent, rounded[s], *factors, polynomial)
+                _erf(row, tangent, rounded[s], *factors)
         for j in range(len(row)):
             marked += np.isnan(row[j])
     return marked
@@ -189,6 +190,6 @@ def finish(layers, pairs):
     steps["limit"] = np.where(kinds == KINK, *LIMITS[dtype])
     steps["offset"][0] *= pairs.unit
     pairs.t, rounded = pairs.scratch[0], steps.astype([(name, dtype) for name in FIELDS])
-    if _rows(pairs.k, pairs.t, pairs.q, pairs.square, kinds, steps, rounded, _polynomial(dtype)):
+    if _rows(pairs.k, pairs.t, pairs.q, pairs.square, kinds, steps, rounded):
         pairs.near = np.isnan(pairs.k)
     return pairs.k, pairs.t

@@ -30,7 +30,7 @@ def features(n, p):
 import numpy as np
 
 from ntk_helpers import check
-from ntk_helpers.figures import curves
+from ntk_figures import curves
 
 # %% [markdown]
 # ## 1. The decomposition (4 points)

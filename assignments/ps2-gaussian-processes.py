@@ -34,7 +34,7 @@ def dual(k, q1, q2):
 import numpy as np
 
 from ntk_helpers import check
-from ntk_helpers.figures import curves
+from ntk_figures import curves
 
 # %% [markdown]
 # ## 1. The dual of the absolute value (4 points)

@@ -28,7 +28,7 @@ def tenths(*shape):
 import numpy as np
 
 from ntk_helpers import check, mlp, relu
-from ntk_helpers.figures import curves
+from ntk_figures import curves
 
 # %% [markdown]
 # ## 1. A network with a shortcut (6 points)

@@ -33,7 +33,7 @@ def kernel(n):
 import numpy as np
 
 from ntk_helpers import check, mlp, relu
-from ntk_helpers.figures import curves
+from ntk_figures import curves
 
 # %% [markdown]
 # ## 1. Gradient flow (5 points)

@@ -35,7 +35,7 @@ def kernel(n):
 import numpy as np
 
 from ntk_helpers import check, mlp, relu
-from ntk_helpers.figures import curves
+from ntk_figures import curves
 
 # %% [markdown]
 # ## 1. How far the weights go (6 points)

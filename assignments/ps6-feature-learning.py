@@ -24,7 +24,7 @@ def halves(*shape):
 import numpy as np
 
 from ntk_helpers import check
-from ntk_helpers.figures import curves, legend
+from ntk_figures import curves, legend
 
 # %% [markdown]
 # ## 1. What symmetry costs (6 points)

@@ -11,10 +11,3 @@ from .features import fourier_features, least_squares, least_squares_path, relu_
 from .layers import Activation, Architecture, Dense, Residual, mlp, resnet
 from .regression import gp_posterior, kernel_ridge, log_marginal_likelihood
 from .training import Linearized, loss_gradient, train
-
-
-def __getattr__(name):
-    if name == "explore":  # matplotlib is loaded only for those who draw
-        from .interactive import explore
-        return explore
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,8 +2,6 @@ import base64
 import io
 import json
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import matplotlib.figure
@@ -13,22 +11,8 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from ntk_helpers import explore, figures
-from ntk_helpers.figures import (
-    BLUE,
-    GRAY,
-    GREEN,
-    LOOKS,
-    ORANGE,
-    PINK,
-    curves,
-    dots,
-    inline_svg,
-    legend,
-    panels,
-    subplots,
-    svg,
-)
+from ntk_figures import BLUE, GRAY, GREEN, LOOKS, ORANGE, PINK, curves, dots, explore, figures, legend, subplots
+from ntk_figures.figures import inline_svg, panels, svg
 
 
 def line(slope, shift=0):
@@ -463,22 +447,6 @@ def empty(slope):
 def test_bad_input_is_refused(static, draw, controls, message):
     with pytest.raises(ValueError, match=message):
         explore(draw, **controls)
-
-
-def test_other_names_are_not_there():
-    import ntk_helpers
-    with pytest.raises(AttributeError, match="module 'ntk_helpers' has no attribute 'nothing'"):
-        ntk_helpers.nothing  # noqa: B018
-
-
-def test_theory_modules_need_numpy_only():
-    code = ("import sys, types; package = types.ModuleType('ntk_helpers'); package.__path__ = [sys.argv[1]];"
-            "sys.modules['ntk_helpers'] = package; import ntk_helpers.features, ntk_helpers.claims, ntk_helpers.data;"
-            "print(*sorted({'matplotlib', 'ipywidgets', 'IPython'} & set(sys.modules)))")
-    import ntk_helpers
-    command = [sys.executable, "-c", code, *ntk_helpers.__path__]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
 
 
 @pytest.mark.parametrize(("ran", "shown"), [("two", ["*Fig. 2.2.* Another."]), ("three", [])])

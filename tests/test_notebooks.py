@@ -41,7 +41,7 @@ def test_cells_are_small_and_explained(path):
     assert max(code) <= 20 and words >= 10 * sum(code)
 
 
-DRAWING = {"curves", "subplots", "explore", "dots", "legend"}  # what ntk_helpers draws with
+DRAWING = {"curves", "subplots", "explore", "dots", "legend"}  # of ntk_figures
 
 
 def is_folded(cell):

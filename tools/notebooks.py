@@ -83,11 +83,11 @@ def hash_files(paths, *more):
 
 def digest():
     """Return a hash of all that a chapter's outputs depend on besides its own cells."""
-    package = [path for path in (ROOT / "ntk_helpers").rglob("*")  # with the data it bundles
-               if path.is_file() and "__pycache__" not in path.parts]
+    packages = [path for name in ("ntk_helpers", "ntk_figures") for path in (ROOT / name).rglob("*")
+                if path.is_file() and "__pycache__" not in path.parts]  # with the data they bundle
     seed = os.environ.get("NTK_SEED", "0")
     tables = ROOT.glob("benchmarks/*.csv")
-    return hash_files([*package, *tables, ROOT / "requirements.txt"], sys.version_info[:2], seed)
+    return hash_files([*packages, *tables, ROOT / "requirements.txt"], sys.version_info[:2], seed)
 
 
 def cache_path():

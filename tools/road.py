@@ -24,7 +24,7 @@ from sphinx.util.logging import getLogger
 from sphinx.writers.html5 import HTML5Translator
 from sphinx_exercise.nodes import solution_node
 
-from ntk_helpers import figures
+from ntk_figures import figures
 
 log = getLogger(__name__)
 
@@ -49,7 +49,7 @@ def configure(app, config):
     """Set what needs Python."""
     config.nb_execution_cache_path = str(notebooks.cache_path())
     buttons(config.html_theme_options)
-    # Of the "env" kind: a change in ntk_helpers or in book/_static has every page made anew.
+    # Of the "env" kind: a change in the packages or in book/_static has every page made anew.
     ours = [file for kind in ("css", "js") for file in Path(app.srcdir, "book/_static").glob(f"*.{kind}")]
     config.road_digest = notebooks.hash_files(ours, notebooks.digest())
 

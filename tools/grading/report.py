@@ -34,7 +34,7 @@ def statistics(points, scores):
 
 def write(path, name, rows, points, results):
     """Write the page; from the result of each student it takes seconds and messages, by question."""
-    from ntk_helpers import figures
+    from ntk_figures import figures
 
     counted = [row for row in rows if row["status"] != "ungradable"]
     scores = np.array([[np.nan if question in row["needs-manual"].split() else float(row[f"{question} (/{value:g})"])

@@ -1,7 +1,7 @@
 """How the kernel of a student's notebook is started: in bubblewrap, which shows it almost nothing.
 
 Inside there is no network and no other process. Of the file system there are, for reading, the system's programs and
-libraries, the Python environment, and ntk_helpers; for writing, an empty folder in memory, and the folder of the
+libraries, the Python environment, and the packages; for writing, an empty folder in memory, and the folder of the
 kernel's sockets. Not the course, not the other students, not even the student's own notebook.
 """
 import os
@@ -70,7 +70,8 @@ def _bubblewrap(*more):
         elif path.exists():
             command += ["--ro-bind", str(path), str(path)]
     python = Path(sys.executable)
-    places = [sys.base_prefix, sys.prefix, python.resolve().parent.parent, notebooks.ROOT / "ntk_helpers", KERNEL]
+    packages = [notebooks.ROOT / name for name in ("ntk_helpers", "ntk_figures")]
+    places = [sys.base_prefix, sys.prefix, python.resolve().parent.parent, *packages, KERNEL]
     for path in dict.fromkeys(map(str, places)):
         if not path.startswith("/usr/"):
             command += ["--ro-bind", path, path]

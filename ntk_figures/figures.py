@@ -12,7 +12,9 @@ from pathlib import Path
 import matplotlib.figure
 import numpy as np
 
-from . import _svg, _validate
+from ntk_helpers import _validate
+
+from . import _svg
 
 #: Colour-blind-safe; each keeps a contrast above 3 against the book's white and its dark page.
 BLUE, ORANGE, GREEN, PINK, GRAY = "#0072B2", "#D55E00", "#009E73", "#C4689B", "#808080"
@@ -141,7 +143,7 @@ def svg(fig):
 
 
 def panels(fig):
-    """Return the panels of a figure, as :func:`ntk_helpers._svg.panels` does, with their margins."""
+    """Return the panels of a figure, as :func:`ntk_figures._svg.panels` does, with their margins."""
     return _svg.panels(fig, [72 * _MARGINS[side] for side in ("left", "right", "bottom", "top")])
 
 

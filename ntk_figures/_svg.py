@@ -19,7 +19,8 @@ from matplotlib.image import imsave
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
-from . import _validate
+from ntk_helpers import _validate
+
 from ._markup import attributes, digits, markup, path_data, subpaths
 
 _ANCHOR = {"left": "start", "center": "middle", "right": "end"}

@@ -12,7 +12,9 @@ from html import escape
 import matplotlib.figure
 import numpy as np
 
-from . import _validate, figures
+from ntk_helpers import _validate
+
+from . import figures
 
 _GREEK = dict(zip("alpha beta gamma delta epsilon eta theta kappa lambda mu rho sigma tau phi".split(),
                   "αβγδεηθκλμρστφ"))

@@ -47,17 +47,17 @@ EVEN, ODD = _polynomial()  # not arguments: to the compiler they are constants
 @_compile
 def _arcsine(u, number):
     r"""Return the arcsine, for \|u\| > 1/2 as :math:`\pi/2-2\arcsin\sqrt{(1-u)/2}`; ``number`` is the precision."""
-    size = abs(u)
-    beyond = size > number(0.5)
-    half = number(0.5) - number(0.5) * size
+    beyond = abs(u) > number(0.5)
+    half = number(0.5) - number(0.5) * abs(u)
     v = number(8) * (half if beyond else u * u) - number(1)
     square, even, odd = v * v, number(EVEN[0]), number(ODD[0])
     for c in EVEN[1:]:  # two short chains of products, which do not wait for each other
         even = even * square + number(c)
     for c in ODD[1:]:
         odd = odd * square + number(c)
-    angle = (np.sqrt(half) if beyond else size) * (even + v * odd)
-    return np.copysign(number(np.pi / 2) - number(2) * angle if beyond else angle, u)
+    # Two choices made meanwhile, so that least is left to do after the products.
+    start = np.copysign(number(np.pi / 2), u) if beyond else number(0)
+    return start + (np.copysign(number(2) * np.sqrt(half), -u) if beyond else u) * (even + v * odd)
 
 
 # One step of a row: k and t of its pairs, in place; g and p are factors of its input, gs and ps those of the others.
@@ -77,9 +77,9 @@ def _kink(k, t, step, g, gs, p, ps):
     skip, dense, number = step["skip"], step["dense"], k.dtype.type
     for j in range(len(k)):
         u = k[j] * (g * gs[j])
-        u = u if abs(u) < limit else number(np.nan)
         slope = offset + factor * _arcsine(u, number)
-        value = slope * k[j] + p * ps[j] * np.sqrt((number(1) - u) * (number(1) + u)) + b
+        value = slope * k[j] + (p * ps[j] * np.sqrt((number(1) - u) * (number(1) + u)) + b)
+        value = value if abs(u) < limit else number(np.nan)
         t[j] = dense * value + (slope + skip) * t[j]
         k[j] = value + skip * k[j]
 
@@ -90,9 +90,8 @@ def _erf(k, t, step, g, gs, p, ps):
     skip, dense, number = step["skip"], step["dense"], k.dtype.type
     for j in range(len(k)):
         u = k[j] * (g * gs[j])
-        u = u if abs(u) < limit else number(np.nan)
         slope = p * ps[j] / np.sqrt((number(1) - u) * (number(1) + u))
-        value = factor * _arcsine(u, number) + b
+        value = factor * _arcsine(u, number) + b if abs(u) < limit else number(np.nan)
         t[j] = dense * value + (slope + skip) * t[j]
         k[j] = value + skip * k[j]
 

@@ -13,7 +13,7 @@ from ._pairs import Pairs, determinants
 
 TOO_LONG = "x1 and x2 must be short enough for two matrices to fit in memory; got {} and {} rows"
 ROWS, COLUMNS = 128, 256  #: of a tile: its four arrays stay in cache, and work outweighs calls
-FEW = 2**20  #: pairs times layers: below, more threads take longer than one
+FEW = 700_000  #: pairs times layers: below, more threads take longer than one
 
 
 class Kernels(NamedTuple):

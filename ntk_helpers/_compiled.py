@@ -37,7 +37,7 @@ def _polynomial():
         x = (v + 1) / 8
         return np.arcsin(np.sqrt(x)) / np.sqrt(x)
 
-    coefficients = chebyshev.cheb2poly(chebyshev.chebinterpolate(function, 60)[:12])  # the next is less than rounding
+    coefficients = chebyshev.cheb2poly(chebyshev.chebinterpolate(function, 60)[:12])  # the next is less than rounding of float64
     return tuple(coefficients[-2::-2]), tuple(coefficients[::-2])
 
 
@@ -91,7 +91,8 @@ def _erf(k, t, step, g, gs, p, ps):
     for j in range(len(k)):
         u = k[j] * (g * gs[j])
         slope = p * ps[j] / np.sqrt((number(1) - u) * (number(1) + u))
-        value = factor * _arcsine(u, number) + b if abs(u) < limit else number(np.nan)
+        value = factor * _arcsine(u, number) + b
+        value = value if abs(u) < limit else number(np.nan)
         t[j] = dense * value + (slope + skip) * t[j]
         k[j] = value + skip * k[j]
 

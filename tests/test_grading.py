@@ -104,7 +104,7 @@ def test_answers_in_words_wait_for_a_human(graded):
 
 def test_the_spies_find_nothing(graded):
     made, _, folder, _ = graded
-    # What every Python program needs is there to be read: the environment and the package.
+    # What every Python program needs is there to be read: the environment and the packages.
     readable = [f"SPY sees {path}" for path in (ROOT / "ntk_helpers", sys.prefix, "/usr/local")]
     readable += [f"SPY lists {path}" for path in (ROOT / "ntk_helpers", sys.prefix)]
     # The folders above them exist, and hold nothing else.

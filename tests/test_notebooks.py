@@ -144,6 +144,12 @@ def test_randomness_comes_from_the_chapters_generator(path):
     assert not re.search(r"default_rng|np\.random\.|random_state=\d|seed\(", code)
 
 
+@every_notebook
+def test_it_was_run_under_ten_other_seeds(path):
+    runs = {(row["code"], int(row["seeds"]) >= 10) for row in notebooks.seed_rows() if row["chapter"] == path.stem}
+    assert runs == {(notebooks.code_hash(path), True)}, f"make seeds: {path.name} has changed since"
+
+
 def test_tests_that_the_table_names_exist():
     book, tests = notebooks.ROOT / "book", notebooks.ROOT / "tests"
     there = {f"{file.name}::{name}" for file in tests.glob("test_*.py")

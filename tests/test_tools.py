@@ -193,8 +193,9 @@ def book(tmp_path):
     """A project with a book of no chapters yet."""
     shutil.copytree(TOOLS, tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "book").mkdir()
-    (tmp_path / "ntk_helpers").mkdir()
-    (tmp_path / "ntk_helpers" / "__init__.py").touch()
+    for package in ("ntk_helpers", "ntk_figures"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
     (tmp_path / "requirements.txt").touch()
     (tmp_path / "_toc.yml").write_text(TOC)
     return tmp_path
@@ -230,6 +231,7 @@ def test_the_digest_depends_on_all_but_the_cells(book, monkeypatch):
     for change in (lambda: helper.write_text("x = 1"),
                    lambda: helper.write_text("x = 2"),
                    lambda: helper.rename(helper.with_name("other.py")),
+                   lambda: (book / "ntk_figures" / "__init__.py").write_text("x = 1"),
                    lambda: (book / "requirements.txt").write_text("numpy==2"),
                    lambda: monkeypatch.setenv("NTK_SEED", "1")):
         change()

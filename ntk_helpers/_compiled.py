@@ -37,7 +37,7 @@ def _polynomial():
         x = (v + 1) / 8
         return np.arcsin(np.sqrt(x)) / np.sqrt(x)
 
-    coefficients = chebyshev.cheb2poly(chebyshev.chebinterpolate(function, 60)[:12])  # the next is less than rounding of float64
+    coefficients = chebyshev.cheb2poly(chebyshev.chebinterpolate(function, 60)[:12])  # the next is below rounding
     return tuple(coefficients[-2::-2]), tuple(coefficients[::-2])
 
 

@@ -13,7 +13,8 @@ from ._pairs import Pairs, determinants
 
 TOO_LONG = "x1 and x2 must be short enough for two matrices to fit in memory; got {} and {} rows"
 ROWS, COLUMNS = 128, 256  #: of a tile: its four arrays stay in cache, and work outweighs calls
-FEW = 700_000  #: pairs times layers: below, more threads take longer than one
+#: Pairs times layers: below, two threads take as long as one, or longer.
+FEW = {"numpy": 700_000, "numba": 2_000_000}
 
 
 class Kernels(NamedTuple):
@@ -67,7 +68,7 @@ def kernels(arch, x1, x2=None, *, dtype=float, threads=1, progress=None, engine=
     arrays = 4 if x1.ndim == 2 else 5
     rows, columns, cells = (ROWS, most, 1) if x1.ndim == 2 else _pixels.extent(layers, x1.shape)
     square = symmetric and not _pixels.pooled(layers)  # what an entry with itself is, is known
-    threads = 1 if x1.ndim == 2 and n1 * n2 * len(layers) < FEW else threads
+    threads = 1 if x1.ndim == 2 and n1 * n2 * len(layers) < FEW[engine] else threads
     bands, width, spare = _split(n1, rows), _split(n2, columns)[0].stop, []
     plain = all(isinstance(whole, np.ndarray) for whole in result if whole is not None)
     turn = nullcontext() if plain else Lock()  # to assign to a part of a chunk is to read and write it all

@@ -22,6 +22,12 @@ TILES = mlp(3, relu, 2**0.5, 0.1), resnet(2, erf, 0.5, 1.5, 0.1)
 tests = test_kernels
 
 
+@pytest.fixture(autouse=True)
+def threads_that_are_asked_for(monkeypatch):
+    """Small matrices, too, are shared among threads."""
+    monkeypatch.setitem(kernels.FEW, "numba", 0)
+
+
 @pytest.mark.parametrize("test, arguments", [
     *product([tests.test_the_reference_is_matched], product(COMPILED)),
     *((tests.test_the_reference_of_deep_networks_is_matched, (*deep, depth)) for deep in DEEP for depth in (10, 100)),

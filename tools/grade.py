@@ -35,7 +35,7 @@ def course_of(name, folder):
     written = {module.__file__ for module in (exports, marks, report, similar, tables)}  # after grading
     tools = [path for path in sorted(Path(student.__file__).parent.glob("*.py")) if str(path) not in written]
     tools += [notebooks.ROOT / "tools" / f"{tool}.py" for tool in ("problem_sets", "formulas")]
-    tools += sorted(notebooks.ROOT.glob("ntk_*/*.py"))
+    tools += [path for package in notebooks.PACKAGES for path in sorted(package.glob("*.py"))]
     key = notebooks.hash_files(tools, text)
     course = folder / "course"
     if not (course / key).exists():

@@ -26,6 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHES = ROOT / "_build" / ".jupyter_cache"
+PACKAGES = [ROOT / "ntk_helpers", ROOT / "ntk_figures"]
 SEEDS = ROOT / "book" / "seeds.csv"  # the range of each claim's number, written by `seeds`
 TIMEOUT = 300  # seconds for one cell
 JOBS = 2       # chapters executed at once
@@ -83,8 +84,8 @@ def hash_files(paths, *more):
 
 def digest():
     """Return a hash of all that a chapter's outputs depend on besides its own cells."""
-    packages = [path for name in ("ntk_helpers", "ntk_figures") for path in (ROOT / name).rglob("*")
-                if path.is_file() and "__pycache__" not in path.parts]  # with the data they bundle
+    packages = [path for package in PACKAGES for path in package.rglob("*")  # with the data they bundle
+                if path.is_file() and "__pycache__" not in path.parts]
     seed = os.environ.get("NTK_SEED", "0")
     tables = ROOT.glob("benchmarks/*.csv")
     return hash_files([*packages, *tables, ROOT / "requirements.txt"], sys.version_info[:2], seed)

@@ -70,8 +70,7 @@ def _bubblewrap(*more):
         elif path.exists():
             command += ["--ro-bind", str(path), str(path)]
     python = Path(sys.executable)
-    packages = [notebooks.ROOT / name for name in ("ntk_helpers", "ntk_figures")]
-    places = [sys.base_prefix, sys.prefix, python.resolve().parent.parent, *packages, KERNEL]
+    places = [sys.base_prefix, sys.prefix, python.resolve().parent.parent, *notebooks.PACKAGES, KERNEL]
     for path in dict.fromkeys(map(str, places)):
         if not path.startswith("/usr/"):
             command += ["--ro-bind", path, path]
